@@ -3,7 +3,7 @@
  * The shapes come from Kubernetes' own OpenAPI document by way of `kubernetes-types`; fields are optional there
  * as they are in the API. Objects are shared between readers: never change one in place.
  */
-export type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1';
+export type { Deployment, ReplicaSet } from 'kubernetes-types/apps/v1.d.ts';
 export type {
   ConfigMap,
   Container,
@@ -24,11 +24,11 @@ export type {
   Service,
   ServiceAccount,
   ServicePort,
-} from 'kubernetes-types/core/v1';
-export type { Endpoint, EndpointSlice } from 'kubernetes-types/discovery/v1';
-export type { LabelSelector, ObjectMeta, OwnerReference, Status } from 'kubernetes-types/meta/v1';
+} from 'kubernetes-types/core/v1.d.ts';
+export type { Endpoint, EndpointSlice } from 'kubernetes-types/discovery/v1.d.ts';
+export type { LabelSelector, ObjectMeta, OwnerReference, Status } from 'kubernetes-types/meta/v1.d.ts';
 
-import type { ObjectMeta } from 'kubernetes-types/meta/v1';
+import type { ObjectMeta } from 'kubernetes-types/meta/v1.d.ts';
 
 /** What every Kubernetes object has. */
 export interface KubeObject {

@@ -74,27 +74,20 @@ const RESOLVER_OPTION = /^[!-~]{1,255}$/;
 
 function baseSettings(pod: Pod, options: ResolvConfOptions, warnings: string[]): Settings {
   const node = parseResolvConf(options.nodeResolvConf);
-  switch (effectivePolicy(pod)) {
-    case 'None':
-      return { nameservers: [], searches: [], options: [] };
-    case 'Default':
-      return node;
-    case 'Cluster': {
-      if (options.clusterDns.length === 0) {
-        warnings.push(
-          'The node knows no cluster DNS address: the pod uses the resolver settings of the node',
-        );
-        return node;
-      }
-      const namespace = pod.metadata?.namespace ?? 'default';
-      const domain = options.clusterDomain;
-      return {
-        nameservers: [...options.clusterDns],
-        searches: [`${namespace}.svc.${domain}`, `svc.${domain}`, domain, ...node.searches],
-        options: ['ndots:5'],
-      };
-    }
+  const policy = effectivePolicy(pod);
+  if (policy === 'None') return { nameservers: [], searches: [], options: [] };
+  if (policy === 'Default') return node;
+  if (options.clusterDns.length === 0) {
+    warnings.push('The node knows no cluster DNS address: the pod uses the resolver settings of the node');
+    return node;
   }
+  const namespace = pod.metadata?.namespace ?? 'default';
+  const domain = options.clusterDomain;
+  return {
+    nameservers: [...options.clusterDns],
+    searches: [`${namespace}.svc.${domain}`, `svc.${domain}`, domain, ...node.searches],
+    options: ['ndots:5'],
+  };
 }
 
 /** `ClusterFirst` on the node's network means the node's own resolver; `ClusterFirstWithHostNet` says otherwise. */

@@ -1,0 +1,323 @@
+/**
+ * A netlink socket used synchronously. The kernel handles a request within send(2) and has queued every answer when
+ * that returns (dumps go on within recv(2)), so no receive here ever waits.
+ */
+import {
+  AF,
+  MSG,
+  SO,
+  SOCK,
+  SOL,
+  bind,
+  closeFd,
+  errnoNumber,
+  getsockopt,
+  isErrno,
+  pollReadable,
+  recv,
+  send,
+  setsockopt,
+  socket,
+} from '../ffi.ts';
+import { type Netns, withNetns } from '../netns.ts';
+import { HEADER_LENGTH, NLM_F, NLMSG, type NetlinkMessage, describeMessage } from './message.ts';
+import { NetlinkError, readExplanation } from './netlink-error.ts';
+
+/** A message from the kernel. */
+export interface NetlinkReply {
+  readonly type: number;
+  readonly flags: number;
+  readonly sequence: number;
+  /** What follows the header: the family's fixed header and the attributes. */
+  readonly payload: Buffer;
+}
+
+export interface NetlinkEvents {
+  message(reply: NetlinkReply): void;
+  /** Events were lost (ENOBUFS): read the whole state again. Those that still stood in the queue were dropped. */
+  overflow(): void;
+}
+
+export interface NetlinkSocket {
+  /** The most bytes `send` and `batch` can take at once. */
+  readonly maxSendBytes: number;
+  /** Sends one request and returns what came before its acknowledgement. Throws `NetlinkError`. */
+  request(message: NetlinkMessage): NetlinkReply[];
+  /** Sends a dump request (NLM_F_DUMP is added) and returns every part. Repeats one that a change disturbed. */
+  dump(message: NetlinkMessage): NetlinkReply[];
+  /**
+   * Sends messages in one go, asking to acknowledge the last only, and returns the errors in their order, none when
+   * all is well. Each message succeeds or fails on its own, unless the family has transactions. Longer than
+   * `maxSendBytes` they go in several sends; with `atomic` that throws EMSGSIZE instead.
+   */
+  batch(messages: readonly NetlinkMessage[], options?: BatchOptions): BatchResult;
+  /** Calls back for every message of the groups the socket joined, from the event loop, until stopped. */
+  listen(events: NetlinkEvents): { stop(): void };
+  close(): void;
+}
+
+export interface BatchOptions {
+  readonly atomic?: boolean;
+  /** Which message asks for the acknowledgement; the last unless told. nfnetlink wants the one before its end. */
+  readonly acknowledge?: number;
+}
+
+export interface BatchResult {
+  readonly errors: readonly NetlinkError[];
+  /** Other messages the kernel sent, such as NLM_F_ECHO makes it send. */
+  readonly replies: readonly NetlinkReply[];
+}
+
+export interface NetlinkSocketOptions {
+  /** Where the socket works; the calling thread's namespace unless told. */
+  readonly netns?: Netns;
+  /** Multicast groups to join, by number (RTNLGRP_*, NFNLGRP_*). */
+  readonly groups?: readonly number[];
+}
+
+const PROTOCOLS = { route: 0, netfilter: 12 } as const;
+const NETLINK = { ADD_MEMBERSHIP: 1, CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
+const BUFFER_BYTES = 8 << 20;
+/** Dump parts are at most 32 KiB; events and echoes can be as long as one message. */
+const RECEIVE_BYTES = 256 << 10;
+const DUMP_ATTEMPTS = 8;
+
+let receiveBuffer: Buffer | undefined;
+
+/** A socket on `route` (rtnetlink) or `netfilter` (nfnetlink). It stays in its namespace whatever the thread does. */
+export function openNetlinkSocket(
+  protocol: keyof typeof PROTOCOLS,
+  { netns, groups = [] }: NetlinkSocketOptions = {},
+): NetlinkSocket {
+  const open = (): number => socket(AF.NETLINK, SOCK.RAW, PROTOCOLS[protocol]);
+  const fd = netns ? withNetns(netns, open) : open();
+  try {
+    const address = Buffer.alloc(12);
+    address.writeUInt16LE(AF.NETLINK);
+    bind(fd, address);
+    // The forced forms need CAP_NET_ADMIN outside any user namespace; the others stop at net.core.[rw]mem_max.
+    enlarge(fd, SO.SNDBUFFORCE, SO.SNDBUF);
+    enlarge(fd, SO.RCVBUFFORCE, SO.RCVBUF);
+    setsockopt(fd, SOL.NETLINK, NETLINK.CAP_ACK, 1);
+    setsockopt(fd, SOL.NETLINK, NETLINK.EXT_ACK, 1);
+    if (protocol === 'route') setsockopt(fd, SOL.NETLINK, NETLINK.GET_STRICT_CHK, 1);
+    for (const group of groups) setsockopt(fd, SOL.NETLINK, NETLINK.ADD_MEMBERSHIP, group);
+    // netlink_sendmsg() refuses what is longer than the send buffer less 32 bytes.
+    return new KernelNetlinkSocket(fd, getsockopt(fd, SOL.SOCKET, SO.SNDBUF).readInt32LE() - 32);
+  } catch (error) {
+    closeFd(fd);
+    throw error;
+  }
+}
+
+function enlarge(fd: number, force: number, ordinary: number): void {
+  try {
+    setsockopt(fd, SOL.SOCKET, force, BUFFER_BYTES);
+  } catch (error) {
+    if (!isErrno(error, 'EPERM')) throw error;
+    setsockopt(fd, SOL.SOCKET, ordinary, BUFFER_BYTES);
+  }
+}
+
+class KernelNetlinkSocket implements NetlinkSocket {
+  readonly maxSendBytes: number;
+  readonly #fd: number;
+  #sequence = 0;
+  #closed = false;
+  #listener: { stop(): void } | undefined;
+
+  constructor(fd: number, maxSendBytes: number) {
+    this.#fd = fd;
+    this.maxSendBytes = maxSendBytes;
+  }
+
+  request(message: NetlinkMessage): NetlinkReply[] {
+    const { errors, replies } = this.batch([message], { atomic: true });
+    if (errors[0]) throw errors[0];
+    return [...replies];
+  }
+
+  dump(message: NetlinkMessage): NetlinkReply[] {
+    for (let attempt = 1; ; attempt++) {
+      const sequence = this.#prepare(message, NLM_F.DUMP);
+      send(this.#fd, message.bytes);
+      const { parts, interrupted } = this.#receiveDump(sequence, message);
+      if (!interrupted) return parts;
+      if (attempt === DUMP_ATTEMPTS) throw new NetlinkError(errnoNumber('EINTR'), describeMessage(message));
+    }
+  }
+
+  #receiveDump(sequence: number, message: NetlinkMessage): { parts: NetlinkReply[]; interrupted: boolean } {
+    const parts: NetlinkReply[] = [];
+    let interrupted = false;
+    for (;;) {
+      const datagram = this.#receive();
+      if (!datagram) throw new NetlinkError(errnoNumber('ENODATA'), describeMessage(message));
+      for (const reply of parseReplies(datagram)) {
+        if (reply.sequence !== sequence) continue;
+        if (reply.flags & NLM_F.DUMP_INTR) interrupted = true;
+        if (reply.type === NLMSG.ERROR || reply.type === NLMSG.DONE) {
+          const error = replyError(reply, message);
+          if (error) throw error;
+          return { parts, interrupted };
+        }
+        parts.push(reply);
+      }
+    }
+  }
+
+  batch(
+    messages: readonly NetlinkMessage[],
+    { atomic = false, acknowledge = messages.length - 1 }: BatchOptions = {},
+  ): BatchResult {
+    const result = { errors: [] as NetlinkError[], replies: [] as NetlinkReply[] };
+    let start = 0;
+    while (start < messages.length) {
+      let end = start;
+      let bytes = 0;
+      for (; end < messages.length; end++) {
+        const length = messages[end]?.bytes.length ?? 0;
+        if (bytes + length > this.maxSendBytes && end > start && !atomic) break;
+        bytes += length;
+      }
+      const part = start === 0 && end === messages.length ? messages : messages.slice(start, end);
+      const asks = end > acknowledge && acknowledge >= start ? acknowledge - start : part.length - 1;
+      this.#sendPart(part, asks, result);
+      start = end;
+    }
+    return result;
+  }
+
+  #sendPart(
+    messages: readonly NetlinkMessage[],
+    acknowledge: number,
+    result: { errors: NetlinkError[]; replies: NetlinkReply[] },
+  ): void {
+    let first = 0;
+    for (const [index, message] of messages.entries()) {
+      const sequence = this.#prepare(message, index === acknowledge ? NLM_F.ACK : 0);
+      if (index === 0) first = sequence;
+    }
+    const asking = messages[acknowledge];
+    if (!asking) return;
+    send(this.#fd, messages.length === 1 ? asking.bytes : Buffer.concat(messages.map(({ bytes }) => bytes)));
+    let answered = false;
+    for (;;) {
+      const datagram = this.#receiveUnlessLost();
+      if (datagram === undefined) break;
+      if (datagram === 'lost') {
+        result.errors.push(
+          new NetlinkError(errnoNumber('ENOBUFS'), describeMessage(asking), 'answers were lost'),
+        );
+        answered = true;
+        continue;
+      }
+      for (const reply of parseReplies(datagram)) {
+        const index = (reply.sequence - first) >>> 0;
+        const message = messages[index];
+        if (!message) continue;
+        if (reply.type === NLMSG.ERROR) {
+          const error = replyError(reply, message);
+          if (error) result.errors.push(error);
+          answered ||= error !== undefined || index === acknowledge;
+        } else if (reply.type !== NLMSG.DONE) {
+          result.replies.push(reply);
+        }
+      }
+    }
+    if (!answered) throw new NetlinkError(errnoNumber('ENODATA'), describeMessage(asking));
+  }
+
+  /** Gives the message its number and flags; returns the number. */
+  #prepare(message: NetlinkMessage, flags: number): number {
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    message.bytes.writeUInt32LE(this.#sequence, 8);
+    message.bytes.writeUInt16LE(message.bytes.readUInt16LE(6) | flags, 6);
+    return this.#sequence;
+  }
+
+  /** The next datagram that waits, if any. */
+  #receive(): Buffer | undefined {
+    receiveBuffer ??= Buffer.allocUnsafeSlow(RECEIVE_BYTES);
+    const length = recv(this.#fd, receiveBuffer, MSG.DONTWAIT | MSG.TRUNC);
+    if (length < 0) return undefined;
+    if (length > receiveBuffer.length) throw new RangeError(`Netlink message of ${length} bytes is too long`);
+    return Buffer.from(receiveBuffer.subarray(0, length));
+  }
+
+  #receiveUnlessLost(): Buffer | 'lost' | undefined {
+    try {
+      return this.#receive();
+    } catch (error) {
+      if (isErrno(error, 'ENOBUFS')) return 'lost';
+      throw error;
+    }
+  }
+
+  listen(events: NetlinkEvents): { stop(): void } {
+    this.#listener?.stop();
+    let poll: { stop(): void } | undefined;
+    const start = (): void => {
+      poll = pollReadable(this.#fd, () => {
+        if (!poll) return;
+        if (this.#deliver(events, () => poll !== undefined)) return;
+        // After ENOBUFS the readiness of the socket is not reported again unless polling starts anew.
+        poll?.stop();
+        if (poll) start();
+        events.overflow();
+      });
+    };
+    start();
+    const listener = {
+      stop: (): void => {
+        poll?.stop();
+        poll = undefined;
+      },
+    };
+    this.#listener = listener;
+    return listener;
+  }
+
+  /** Hands over what waits; false when events were lost, with the queue emptied. */
+  #deliver(events: NetlinkEvents, active: () => boolean): boolean {
+    let lost = false;
+    while (active()) {
+      const datagram = this.#receiveUnlessLost();
+      if (datagram === undefined) break;
+      if (datagram === 'lost') lost = true;
+      if (datagram === 'lost' || lost) continue;
+      for (const reply of parseReplies(datagram)) if (active()) events.message(reply);
+    }
+    return !lost;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#listener?.stop();
+    closeFd(this.#fd);
+  }
+}
+
+/** The messages in one datagram. */
+export function* parseReplies(datagram: Buffer): Generator<NetlinkReply> {
+  let at = 0;
+  while (at + HEADER_LENGTH <= datagram.length) {
+    const length = datagram.readUInt32LE(at);
+    if (length < HEADER_LENGTH || at + length > datagram.length) return;
+    yield {
+      type: datagram.readUInt16LE(at + 4),
+      flags: datagram.readUInt16LE(at + 6),
+      sequence: datagram.readUInt32LE(at + 8),
+      payload: datagram.subarray(at + HEADER_LENGTH, at + length),
+    };
+    at += (length + 3) & ~3;
+  }
+}
+
+/** The error an NLMSG_ERROR or NLMSG_DONE tells of; undefined for success. */
+function replyError({ payload, flags }: NetlinkReply, message: NetlinkMessage): NetlinkError | undefined {
+  const status = payload.length >= 4 ? payload.readInt32LE() : 0;
+  if (status === 0) return undefined;
+  return new NetlinkError(-status, describeMessage(message), readExplanation(payload, flags));
+}

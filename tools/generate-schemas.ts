@@ -67,7 +67,10 @@ function typeText(declared: string, resolve: (name: string) => string): string {
 }
 
 function readDeclarations(source: string): void {
-  const text = readFileSync(new URL(`../node_modules/kubernetes-types/${source}.d.ts`, import.meta.url), 'utf8');
+  const text = readFileSync(
+    new URL(`../node_modules/kubernetes-types/${source}.d.ts`, import.meta.url),
+    'utf8',
+  );
   const code = text.replaceAll(/\/\*\*[\s\S]*?\*\//g, '');
   const imported = new Map<string, string>();
   for (const [, names = '', from = ''] of code.matchAll(/^import \{(.*)\} from "(.*)";$/gm)) {
@@ -101,8 +104,10 @@ function applyFacts(): void {
       const required = type.startsWith('!');
       definition.fields.set(field, { type: required ? type.slice(1) : type, required });
     }
-    [definition.apiVersion = '', definition.kind = ''] =
-      addedKinds[name]?.split(' ') ?? [definition.apiVersion, definition.kind];
+    [definition.apiVersion = '', definition.kind = ''] = addedKinds[name]?.split(' ') ?? [
+      definition.apiVersion,
+      definition.kind,
+    ];
     definitions.set(name, definition);
   }
   for (const [name, fields] of Object.entries(fieldTypes)) {
@@ -140,7 +145,8 @@ function print(): string {
       if (target.includes('.')) reach(target);
     }
   };
-  const isList = (name: string): boolean => definitions.get(name)?.fields.get('items')?.type.startsWith('[]') === true;
+  const isList = (name: string): boolean =>
+    definitions.get(name)?.fields.get('items')?.type.startsWith('[]') === true;
   for (const [name, { kind }] of definitions) if (kind && !isList(name)) reach(name);
   for (const extra of ['meta/v1.DeleteOptions', 'meta/v1.Patch', 'meta/v1.Status', 'meta/v1.ListMeta']) {
     if (definitions.has(extra)) reach(extra);
@@ -150,9 +156,11 @@ function print(): string {
     const words = [name];
     if (kind) words.push(`${apiVersion} ${kind}`);
     if (atomicDefinitions.includes(name)) words.push('atomic');
-    const lines = [...fields].sort(([a], [b]) => (a < b ? -1 : 1)).map(
-      ([field, { type, required }]) => `${field}${required ? '!' : ''} ${type}${listWords(name, field)}`,
-    );
+    const lines = [...fields]
+      .sort(([a], [b]) => (a < b ? -1 : 1))
+      .map(
+        ([field, { type, required }]) => `${field}${required ? '!' : ''} ${type}${listWords(name, field)}`,
+      );
     return [words.join(' '), ...lines].join('\n');
   });
   return `// Made by tools/generate-schemas.ts from kubernetes-types; do not edit. The format is told in schema.ts.
@@ -164,15 +172,20 @@ ${blocks.join('\n\n').replaceAll('$', () => '\\$')}
 
 for (const source of sources) readDeclarations(source);
 applyFacts();
-for (const [name, fields] of Object.entries(listFacts)) for (const field of Object.keys(fields)) fieldOf(name, field);
-for (const [name, fields] of Object.entries(retainKeysFields)) for (const field of fields) fieldOf(name, field);
-for (const name of atomicDefinitions) if (!definitions.has(name)) throw new Error(`no declaration of ${name}`);
+for (const [name, fields] of Object.entries(listFacts))
+  for (const field of Object.keys(fields)) fieldOf(name, field);
+for (const [name, fields] of Object.entries(retainKeysFields))
+  for (const field of fields) fieldOf(name, field);
+for (const name of atomicDefinitions)
+  if (!definitions.has(name)) throw new Error(`no declaration of ${name}`);
 
 const artefact = new URL('../src/lab/apiserver/openapi/schemas.generated.ts', import.meta.url);
 const text = print();
 if (process.argv.includes('--check')) {
   if (readFileSync(artefact, 'utf8') !== text) {
-    process.stderr.write('schemas.generated.ts is out of date: run sh tools/node26 tools/generate-schemas.ts\n');
+    process.stderr.write(
+      'schemas.generated.ts is out of date: run sh tools/node26 tools/generate-schemas.ts\n',
+    );
     process.exitCode = 1;
   }
 } else {

@@ -91,6 +91,7 @@ const c = {
   fcntl: library.func('fcntl', 'int', ['int', 'int', 'long']) as Int,
   schedSetaffinity: declare('int sched_setaffinity(int pid, size_t size, const void *mask)'),
   sethostname: declare('int sethostname(const char *name, size_t length)'),
+  pipe2: declare('int pipe2(void *fds, int flags)'),
   eventfd: declare('int eventfd(unsigned int value, int flags)'),
 };
 
@@ -275,6 +276,13 @@ export function prctl(option: number, value: number | string): number {
 /** Sets the host name in the calling thread's UTS namespace. */
 export function sethostname(name: string): void {
   check('sethostname', c.sethostname(name, Buffer.byteLength(name)), koffi.errno(), name);
+}
+
+/** A pipe(7). Unlike the socket pairs of `node:child_process`, a program may open it anew by /dev/stdout. */
+export function pipe(): { readFd: number; writeFd: number } {
+  const fds = Buffer.alloc(8);
+  check('pipe2', c.pipe2(fds, SOCK.CLOEXEC), koffi.errno());
+  return { readFd: fds.readInt32LE(0), writeFd: fds.readInt32LE(4) };
 }
 
 /** An eventfd(2), non-blocking. */

@@ -133,6 +133,10 @@ function listWords(name: string, field: string): string {
   return words.map((word) => ` ${word}`).join('');
 }
 
+function isList(name: string): boolean {
+  return definitions.get(name)?.fields.get('items')?.type.startsWith('[]') === true;
+}
+
 function print(): string {
   const reached = new Set<string>();
   const reach = (name: string): void => {
@@ -145,8 +149,6 @@ function print(): string {
       if (target.includes('.')) reach(target);
     }
   };
-  const isList = (name: string): boolean =>
-    definitions.get(name)?.fields.get('items')?.type.startsWith('[]') === true;
   for (const [name, { kind }] of definitions) if (kind && !isList(name)) reach(name);
   for (const extra of ['meta/v1.DeleteOptions', 'meta/v1.Patch', 'meta/v1.Status', 'meta/v1.ListMeta']) {
     if (definitions.has(extra)) reach(extra);
@@ -165,7 +167,7 @@ function print(): string {
   });
   return `// Made by tools/generate-schemas.ts from kubernetes-types; do not edit. The format is told in schema.ts.
 export const schemaText = \`
-${blocks.join('\n\n').replaceAll('$', () => '\\$')}
+${blocks.join('\n\n')}
 \`;
 `;
 }

@@ -1,4 +1,4 @@
-import type { FieldSchema, ObjectSchema, TypeSchema } from './schema.ts';
+import type { ObjectSchema, TypeSchema } from './schema.ts';
 
 /** A value of another type than its field's. */
 export interface Mismatch {
@@ -48,7 +48,7 @@ function checkFields(schema: ObjectSchema, object: Record<string, unknown>, path
     const fieldPath = path === '' ? name : `${path}.${name}`;
     if (field) {
       if (value !== null && value !== undefined) {
-        checkValue(field.schema, value, fieldPath, { ...walk, depth: walk.depth + 1 }, { schema, field });
+        checkValue(field.schema, value, fieldPath, { ...walk, depth: walk.depth + 1 }, { schema });
       }
     } else if (!schema.open) {
       walk.result.unknown.push(fieldPath);
@@ -57,9 +57,9 @@ function checkFields(schema: ObjectSchema, object: Record<string, unknown>, path
   }
 }
 
+/** The definition a field is declared in. */
 interface Owner {
   readonly schema: ObjectSchema;
-  readonly field: FieldSchema;
 }
 
 function checkValue(schema: TypeSchema, value: unknown, path: string, walk: Walk, owner: Owner): void {
@@ -67,39 +67,22 @@ function checkValue(schema: TypeSchema, value: unknown, path: string, walk: Walk
     walk.result.mismatched.push({ path, message: `exceeded max depth at ${path}` });
     return;
   }
-  const fits = accepts(schema, value);
-  if (!fits) {
+  if (!accepts(schema, value)) {
     walk.result.mismatched.push({ path, message: mismatch(owner, schema, value, path) });
     return;
   }
   const deeper = { ...walk, depth: walk.depth + 1 };
-  switch (schema.type) {
-    case 'object':
-      checkFields(schema, value as Record<string, unknown>, path, deeper);
-      break;
-    case 'array':
-      if (schema.items.type === 'string')
-        checkPlainItems(schema.items, value as unknown[], path, deeper, owner);
-      else {
-        for (const [i, item] of (value as unknown[]).entries()) {
-          if (item !== null) checkValue(schema.items, item, `${path}[${i}]`, deeper, owner);
-        }
-      }
-      break;
-    case 'map':
-      for (const [key, item] of Object.entries(value as object)) {
-        if (item !== null) checkValue(schema.values, item, `${path}.${key}`, deeper, owner);
-      }
-      break;
-    default:
-      break;
+  if (schema.type === 'object') {
+    checkFields(schema, value as Record<string, unknown>, path, deeper);
+  } else if (schema.type === 'map') {
+    for (const [key, item] of Object.entries(value as object)) {
+      if (item !== null) checkValue(schema.values, item, `${path}.${key}`, deeper, owner);
+    }
+  } else if (schema.type === 'array') {
+    for (const [i, item] of (value as unknown[]).entries()) {
+      if (item !== null) checkValue(schema.items, item, `${path}[${i}]`, deeper, owner);
+    }
   }
-}
-
-function checkPlainItems(schema: TypeSchema, items: unknown[], path: string, walk: Walk, owner: Owner): void {
-  const wrong = items.find((item) => item !== null && typeof item !== 'string');
-  if (wrong !== undefined)
-    walk.result.mismatched.push({ path, message: mismatch(owner, schema, wrong, path) });
 }
 
 function accepts(schema: TypeSchema, value: unknown): boolean {
@@ -132,13 +115,8 @@ function accepts(schema: TypeSchema, value: unknown): boolean {
 }
 
 /** `json: cannot unmarshal string into Go struct field ServiceSpec.spec.ports of type []v1.ServicePort` */
-function mismatch(
-  { schema: parent, field }: Owner,
-  schema: TypeSchema,
-  value: unknown,
-  path: string,
-): string {
-  const type = goType(path.endsWith(field.name) && schema.type !== 'string' ? field.schema : schema);
+function mismatch({ schema: parent }: Owner, schema: TypeSchema, value: unknown, path: string): string {
+  const type = goType(schema);
   const struct = parent.name.slice(parent.name.lastIndexOf('.') + 1);
   const place = [struct, path.replaceAll(/\[\d+\]/g, '')].filter(Boolean).join('.');
   return `json: cannot unmarshal ${jsonType(value)} into Go struct field ${place} of type ${type}`;

@@ -106,8 +106,7 @@ function aggregated(accept: string, kinds: readonly ServedKind[]): ApiDocument |
   const wanted = accept.split(',').map((range) => range.split(';').map((part) => part.trim()));
   for (const [type, ...parameters] of wanted) {
     if (type !== 'application/json' && type !== '*/*') continue;
-    if (parameters.length === 0 || parameters.every((parameter) => parameter.startsWith('q=')))
-      return undefined;
+    if (parameters.every((parameter) => parameter.startsWith('q='))) return undefined;
     const version = parameters.find((parameter) => parameter.startsWith('v='))?.slice(2);
     if (!parameters.includes('as=APIGroupDiscoveryList') || (version !== 'v2' && version !== 'v2beta1'))
       continue;
@@ -132,11 +131,6 @@ function aggregated(accept: string, kinds: readonly ServedKind[]): ApiDocument |
 }
 
 function resourceDiscovery(kind: ServedKind): object {
-  const responseKind = (of: ServedKind | ServedSubresource): object => ({
-    group: of.group,
-    version: of.version,
-    kind: of.kind,
-  });
   return {
     resource: kind.plural,
     responseKind: responseKind(kind),
@@ -153,4 +147,8 @@ function resourceDiscovery(kind: ServedKind): object {
       })),
     }),
   };
+}
+
+function responseKind({ group, version, kind }: ServedKind | ServedSubresource): object {
+  return { group, version, kind };
 }

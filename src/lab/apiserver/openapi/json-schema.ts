@@ -24,14 +24,10 @@ export function customObjectSchema(root: JsonSchema): TypeSchema {
 }
 
 function objectFields(): Map<string, FieldSchema> {
-  const field = (name: string, schema: TypeSchema): [string, FieldSchema] => [
-    name,
-    { name, required: false, schema, ...plain },
-  ];
   return new Map([
-    field('apiVersion', scalarSchema('string')),
-    field('kind', scalarSchema('string')),
-    field('metadata', definitionNamed('meta/v1.ObjectMeta')),
+    plainField('apiVersion', scalarSchema('string')),
+    plainField('kind', scalarSchema('string')),
+    plainField('metadata', definitionNamed('meta/v1.ObjectMeta')),
   ]);
 }
 
@@ -97,4 +93,8 @@ function objectSchema(json: JsonSchema, open: boolean): TypeSchema {
     open,
     kind: undefined,
   };
+}
+
+function plainField(name: string, schema: TypeSchema): [string, FieldSchema] {
+  return [name, { ...plain, name, required: false, schema }];
 }

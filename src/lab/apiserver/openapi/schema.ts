@@ -99,7 +99,8 @@ class Definition implements ObjectSchema {
   #fields: ReadonlyMap<string, FieldSchema> | undefined;
 
   constructor(block: string) {
-    const words = block.slice(0, block.indexOf('\n')).split(' ');
+    const end = block.indexOf('\n');
+    const words = (end < 0 ? block : block.slice(0, end)).split(' ');
     this.name = words[0] ?? '';
     this.atomic = words.at(-1) === 'atomic';
     const [, apiVersion, kind] = words;

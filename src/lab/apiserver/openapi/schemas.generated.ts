@@ -213,8 +213,8 @@ description string
 url string
 
 apiextensions/v1.JSONSchemaProps
-\$ref string
-\$schema string
+$ref string
+$schema string
 additionalItems any
 additionalProperties any
 allOf []apiextensions/v1.JSONSchemaProps

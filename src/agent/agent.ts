@@ -1,0 +1,122 @@
+/**
+ * One node. Wires the capabilities together and knows nothing of who runs the cluster: it has a kubeconfig, the name
+ * of its node and a network namespace.
+ */
+import { join } from 'node:path';
+import { Client } from '../cluster/client.ts';
+import { createHttpsTransport } from '../cluster/https-transport.ts';
+import { createInformer } from '../cluster/informer.ts';
+import { loadKubeconfig } from '../cluster/kubeconfig.ts';
+import { nodes } from '../cluster/resources.ts';
+import type { PodNetwork } from '../cni/pod-network.ts';
+import { createPodNetwork } from '../cni/podnet.ts';
+import { createDns } from '../dns/dns.ts';
+import { createFabric } from '../fabric/fabric.ts';
+import type { Netns } from '../kernel/netns.ts';
+import { openNftables } from '../kernel/nftables/nftables.ts';
+import { openRtnl } from '../kernel/rtnl/rtnl.ts';
+import { writeSysctl } from '../kernel/sysctl.ts';
+import { createServiceProxy } from '../services/service-proxy.ts';
+import { readClusterConfig } from './config.ts';
+
+export type AgentLog = (level: 'info' | 'warning' | 'error', message: string) => void;
+
+export interface AgentOptions {
+  /** Path of a kubeconfig file. */
+  readonly kubeconfig: string;
+  readonly nodeName: string;
+  /** The node's network namespace, which is also the calling thread's. */
+  readonly netns: Netns;
+  /** For the node's SQLite file. */
+  readonly stateDirectory: string;
+  readonly log: AgentLog;
+}
+
+export interface Agent {
+  /** Usable at once: `add` waits until the node has its pod CIDR. */
+  readonly podNetwork: PodNetwork;
+  /** Resolves when every capability has brought the kernel up to date for the first time. */
+  readonly ready: Promise<void>;
+  /** Runs until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Local addresses a node answers on by itself live on `lo`: they need no device of their own. */
+function addLocalAddress(rtnl: Rtnl, address: string): void {
+  try {
+    rtnl.addAddress({ link: 'lo', address, prefixLength: 32, scope: 'host' });
+  } catch (error) {
+    if (!isErrno(error, 'EEXIST')) throw error;
+  }
+}
+
+/** The node's own object, once it has its pod CIDR and an address. */
+async function ownNode(client: Client, nodeName: string, signal: AbortSignal): Promise<{ podCidr: string }> {
+  const stop = new AbortController();
+  const informer = createInformer(client, nodes, { fieldSelector: `metadata.name=${nodeName}` });
+  const running = informer.run(AbortSignal.any([signal, stop.signal]));
+  try {
+    return await new Promise((done, fail) => {
+      informer.onChange(({ object }) => {
+        const podCidr = object.spec?.podCIDR;
+        if (podCidr) done({ podCidr });
+      });
+      signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true });
+    });
+  } finally {
+    stop.abort();
+    await running;
+  }
+}
+
+export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }: AgentOptions): Agent {
+  const ready = Promise.withResolvers<void>();
+  const network = Promise.withResolvers<PodNetwork>();
+  for (const { promise } of [ready, network]) promise.catch(() => undefined);
+
+  async function run(signal: AbortSignal): Promise<void> {
+    const transport = createHttpsTransport(loadKubeconfig(kubeconfig));
+    const client = new Client(transport);
+    const rtnl = openRtnl({ netns });
+    const nftables = openNftables({ netns });
+    try {
+      const config = await readClusterConfig(client);
+      writeSysctl('net.ipv4.ip_forward', '1');
+      rtnl.setLink('lo', { up: true });
+      addLocalAddress(rtnl, config.clusterDns);
+      const { podCidr } = await ownNode(client, nodeName, signal);
+      const podNetwork = createPodNetwork({ netns, rtnl, podCidr, databasePath: join(stateDirectory, 'node.db') });
+      network.resolve(podNetwork);
+      const parts = [
+        createFabric({ client, nodeName, rtnl, nftables, clusterCidr: config.clusterCidr, log }),
+        createServiceProxy({ client, nodeName, nftables, localAddresses: [config.clusterDns], log }),
+        createDns({
+          client,
+          addresses: [config.clusterDns],
+          clusterDomain: config.clusterDomain,
+          upstreams: config.upstreams,
+          log,
+        }),
+      ];
+      Promise.all(parts.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
+      await Promise.all(parts.map((part) => part.run(signal)));
+    } catch (error) {
+      ready.reject(error);
+      network.reject(error);
+      throw error;
+    } finally {
+      nftables.close();
+      rtnl.close();
+      transport.close();
+    }
+  }
+
+  return {
+    ready: ready.promise,
+    run,
+    podNetwork: {
+      add: async (sandbox) => (await network.promise).add(sandbox),
+      del: async (sandbox) => (await network.promise).del(sandbox),
+    },
+  };
+}

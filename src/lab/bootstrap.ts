@@ -1,0 +1,36 @@
+/** The objects every cluster starts with. Controllers and the API server add what follows from them. */
+import { configMapData, configMapRef } from '../agent/config.ts';
+import { isAlreadyExists, type Client } from '../cluster/client.ts';
+import { configMaps, namespaces, services, type Resource } from '../cluster/resources.ts';
+import type { ConfigMap, KubeObject, Namespace, Service } from '../model/objects.ts';
+import type { LabOptions } from './options.ts';
+
+async function ensure<T extends KubeObject>(client: Client, resource: Resource<T>, object: T): Promise<void> {
+  try {
+    await client.create(resource, object);
+  } catch (error) {
+    if (!isAlreadyExists(error)) throw error;
+  }
+}
+
+function kubeDns(clusterIP: string): Service {
+  return {
+    metadata: { namespace: 'kube-system', name: 'kube-dns', labels: { 'k8s-app': 'kube-dns' } },
+    spec: {
+      selector: { 'k8s-app': 'kube-dns' },
+      clusterIP,
+      ports: [
+        { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
+        { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
+      ],
+    },
+  };
+}
+
+export async function bootstrap(client: Client, options: LabOptions): Promise<void> {
+  for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) {
+    await ensure<Namespace>(client, namespaces, { metadata: { name } });
+  }
+  await ensure<ConfigMap>(client, configMaps, { metadata: configMapRef, data: configMapData(options) });
+  await ensure<Service>(client, services, kubeDns(options.clusterDns));
+}

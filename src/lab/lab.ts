@@ -1,0 +1,166 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { Client } from '../cluster/client.ts';
+import { withNetns } from '../kernel/netns.ts';
+import { PodnetError } from '../model/errors.ts';
+import { cidrAddress, formatIp, parseCidr } from '../model/ip.ts';
+import { createPki, type Pki } from './apiserver/pki.ts';
+import { createApiServer, type ApiServer } from './apiserver/server.ts';
+import { bootstrap } from './bootstrap.ts';
+import type { LabInfo } from './control/protocol.ts';
+import { createControllers } from './controllers/controllers.ts';
+import { kubeconfigText } from './kubeconfig.ts';
+import { createUnderlay, routerAddress, worldAddress } from './links/underlay.ts';
+import type { Log } from './log.ts';
+import { createLabNode } from './nodes/node.ts';
+import type { LabOptions } from './options.ts';
+import { createScheduler } from './scheduler/scheduler.ts';
+
+export interface Lab {
+  /** Resolves when the API server answers and the nodes have been told to start. */
+  start(): Promise<void>;
+  info(): Promise<LabInfo>;
+  observe(trace: unknown): Promise<unknown>;
+  stop(): Promise<void>;
+}
+
+const apiPort = 6443;
+
+async function pkiFor(options: LabOptions): Promise<Pki> {
+  const kubernetes = formatIp(cidrAddress(parseCidr(options.serviceCidr), 1));
+  const names = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
+  return createPki({
+    hosts: [
+      '127.0.0.1',
+      'localhost',
+      routerAddress,
+      kubernetes,
+      ...names,
+      `${names[2]}.${options.clusterDomain}`,
+    ],
+  });
+}
+
+export function createLab(
+  options: LabOptions,
+  { runtimeDirectory, log }: { runtimeDirectory: string; log: Log },
+): Lab {
+  const startedAt = new Date().toISOString();
+  const stopping = new AbortController();
+  const kubeconfigOf = (user: string): string => join(runtimeDirectory, `${user}.kubeconfig`);
+  const underlay = createUnderlay();
+  // The threads take their time to start: they do so while the API server does.
+  const nodes = Array.from({ length: options.nodes }, (_, index) =>
+    createLabNode({ index, kubeconfig: kubeconfigOf(`node-${index + 1}`), runtimeDirectory, options, log }),
+  );
+  for (const [index, { name, netns }] of nodes.entries()) underlay.plugIn({ name, index, netns });
+
+  const started = Promise.withResolvers<{ server: string }>();
+  started.promise.catch(() => undefined);
+  let api: ApiServer | undefined;
+  let controllers: Promise<unknown> = Promise.resolve();
+
+  async function start(): Promise<{ server: string }> {
+    const pki = await pkiFor(options);
+    api = createApiServer({
+      databasePath: join(runtimeDirectory, 'cluster.db'),
+      pki,
+      serviceCidr: options.serviceCidr,
+      advertise: { address: routerAddress, port: apiPort },
+      dialKubelet: (node) => connect(join(runtimeDirectory, 'nodes', node, 'kubelet.sock')),
+      log,
+    });
+    const host = api.listen({ host: '127.0.0.1', port: 0 });
+    const inside = withNetns(underlay.switchNetns, () => api?.listen({ port: apiPort }));
+    await Promise.all([host.ready, inside?.ready]);
+    const server = `https://127.0.0.1:${host.port}`;
+
+    const write = async (
+      file: string,
+      commonName: string,
+      organization: string,
+      url: string,
+    ): Promise<void> => {
+      const identity = await pki.issue({ commonName, organizations: [organization] });
+      const text = kubeconfigText({
+        name: options.name,
+        server: url,
+        user: commonName,
+        ca: pki.ca,
+        identity,
+      });
+      writeFileSync(file, text, { mode: 0o600 });
+    };
+    await Promise.all([
+      write(join(runtimeDirectory, 'kubeconfig'), 'kubernetes-admin', 'system:masters', server),
+      ...nodes.map(async ({ name }) => {
+        mkdirSync(join(runtimeDirectory, 'nodes', name), { recursive: true, mode: 0o700 });
+        await write(
+          kubeconfigOf(name),
+          `system:node:${name}`,
+          'system:nodes',
+          `https://${routerAddress}:${apiPort}`,
+        );
+      }),
+    ]);
+
+    const client = new Client(api.transport());
+    await bootstrap(client, options);
+    controllers = Promise.all([
+      createControllers({
+        client,
+        clusterCidr: options.clusterCidr,
+        nodeCidrPrefixLength: options.nodeCidrPrefixLength,
+        log,
+      }).run(stopping.signal),
+      createScheduler({ client, log }).run(stopping.signal),
+    ]);
+    controllers.catch((error: Error) => log('error', `controllers: ${error.stack ?? error.message}`));
+    for (const node of nodes) node.start();
+    log('info', `API server at ${server}`);
+    return { server };
+  }
+
+  return {
+    async start() {
+      try {
+        started.resolve(await start());
+      } catch (error) {
+        log('error', `start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        started.reject(error);
+      }
+    },
+    async info() {
+      const { server } = await started.promise;
+      return {
+        name: options.name,
+        runtimeDirectory,
+        server,
+        clusterCidr: options.clusterCidr,
+        serviceCidr: options.serviceCidr,
+        clusterDomain: options.clusterDomain,
+        startedAt,
+        namespaces: [
+          ...nodes.map(({ name, address, netns }) => ({
+            name,
+            kind: 'node' as const,
+            address,
+            fd: netns.fd,
+          })),
+          { name: 'world', kind: 'world', address: worldAddress, fd: underlay.worldNetns.fd },
+          { name: 'switch', kind: 'switch', address: routerAddress, fd: underlay.switchNetns.fd },
+        ],
+      };
+    },
+    async observe() {
+      throw new PodnetError('Observation is not wired yet', { code: 'unknown-method' });
+    },
+    async stop() {
+      stopping.abort();
+      await Promise.allSettled([controllers, ...nodes.map((node) => node.stop())]);
+      await api?.close();
+      underlay.close();
+    },
+  };
+}

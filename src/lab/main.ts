@@ -1,0 +1,85 @@
+/**
+ * The lab's own process: PID 1 of its PID namespace, root of its user namespace, with a private /run. Its network
+ * namespace is the host's, where it only listens on loopback. Started by `process/launch.ts` with one argument, the
+ * options as JSON; says on stdout that it listens, or why it cannot.
+ */
+import { mkdirSync, writeSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { mount } from '../kernel/ffi.ts';
+import { PodnetError, errorMessage } from '../model/errors.ts';
+import { controlAddress } from './control/protocol.ts';
+import { listenControl } from './control/server.ts';
+import { createLab } from './lab.ts';
+import type { LabOptions } from './options.ts';
+import { createLogger } from './log.ts';
+import type { LabGreeting } from './process/launch.ts';
+import { redirectOutput } from './process/stdio.ts';
+
+const runtimeDirectory = '/run/podnet';
+
+function greet(greeting: LabGreeting): void {
+  writeSync(1, `${JSON.stringify(greeting)}\n`);
+}
+
+function explain(error: unknown): LabGreeting {
+  if (!(error instanceof PodnetError)) {
+    const where = error instanceof Error ? (error.stack ?? '') : '';
+    return { error: { code: 'lab-failed', message: errorMessage(error), where } };
+  }
+  const { code, message, where, fix } = error;
+  return {
+    error: {
+      code,
+      message,
+      ...(where === undefined ? {} : { where }),
+      ...(fix === undefined ? {} : { fix }),
+    },
+  };
+}
+
+async function main(): Promise<void> {
+  const options = JSON.parse(process.argv[2] ?? '') as LabOptions & { readonly uid: number };
+  mount('tmpfs', '/run', 'tmpfs', 0, 'mode=755');
+  mkdirSync(runtimeDirectory, { mode: 0o700 });
+  // libuv's threads are born in the namespace of the thread that first needs them, and stay there for ever.
+  await stat('/');
+
+  const log = createLogger(`${runtimeDirectory}/lab.log`);
+  const lab = createLab(options, { runtimeDirectory, log });
+  const end = async (code: number): Promise<never> => {
+    await lab.stop();
+    process.exit(code);
+  };
+  const control = await listenControl(controlAddress(options.uid, options.name), {
+    info: () => lab.info(),
+    own: (_, connection) => {
+      connection.once('close', () => void end(0));
+      return null;
+    },
+    stop: () => {
+      setImmediate(() => void end(0));
+      return null;
+    },
+    observe: ({ trace }) => lab.observe(trace),
+  });
+  control.on('error', (error) => log('error', `control socket: ${error.message}`));
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0));
+  process.on('unhandledRejection', (error) => {
+    log('error', `unhandled: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+  });
+
+  greet({ listening: true });
+  redirectOutput(`${runtimeDirectory}/output.log`);
+  await lab.start();
+}
+
+try {
+  await main();
+} catch (error) {
+  try {
+    greet(explain(error));
+  } catch {
+    // Nobody listens any more; the log has it.
+  }
+  process.exit(1);
+}

@@ -1,0 +1,79 @@
+/**
+ * A simulated node: a thread that lives in the node's network namespace, with the agent every real node runs and a
+ * small kubelet. It knows its API server by a kubeconfig, like any node.
+ */
+import { parentPort, workerData } from 'node:worker_threads';
+import { createAgent } from '../../agent/agent.ts';
+import { Client } from '../../cluster/client.ts';
+import { createHttpsTransport } from '../../cluster/https-transport.ts';
+import { loadKubeconfig } from '../../cluster/kubeconfig.ts';
+import { enterNetns, openNetns } from '../../kernel/netns.ts';
+import { errorMessage } from '../../model/errors.ts';
+import { createKubelet, type Kubelet } from '../kubelet/kubelet.ts';
+import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
+
+const data = workerData as NodeThreadData;
+const port = parentPort;
+if (port === null) throw new Error('node-thread.ts runs as a worker thread only');
+
+const post = (message: NodeMessage): void => port.postMessage(message);
+const log = (level: 'info' | 'warning' | 'error', message: string): void =>
+  post({ type: 'log', level, message: `${data.name}: ${message}` });
+
+const netns = openNetns(`/proc/self/fd/${data.netnsFd}`);
+enterNetns(netns);
+
+const stopping = new AbortController();
+let kubelet: Kubelet | undefined;
+
+async function run(): Promise<void> {
+  const transport = createHttpsTransport(loadKubeconfig(data.kubeconfig));
+  const client = new Client(transport);
+  const agent = createAgent({
+    kubeconfig: data.kubeconfig,
+    nodeName: data.name,
+    netns,
+    stateDirectory: `${data.runtimeDirectory}/nodes/${data.name}`,
+    log,
+  });
+  kubelet = createKubelet({
+    client,
+    nodeName: data.name,
+    nodeAddress: data.address,
+    netns,
+    podNetwork: agent.podNetwork,
+    runtimeDirectory: data.runtimeDirectory,
+    clusterDns: data.options.clusterDns,
+    clusterDomain: data.options.clusterDomain,
+    log,
+  });
+  try {
+    await Promise.all([agent.run(stopping.signal), kubelet.run(stopping.signal)]);
+  } finally {
+    transport.close();
+  }
+}
+
+async function start(): Promise<void> {
+  try {
+    await run();
+  } catch (error) {
+    if (!stopping.signal.aborted) {
+      log('error', error instanceof Error ? (error.stack ?? error.message) : errorMessage(error));
+    }
+  }
+  post({ type: 'stopped' });
+}
+
+port.on('message', (command: NodeCommand) => {
+  switch (command.type) {
+    case 'start':
+      void start();
+      return;
+    case 'stop':
+      stopping.abort();
+      return;
+    case 'podNetns':
+      post({ type: 'podNetns', id: command.id, fd: kubelet?.podNetns(command.podUid)?.fd });
+  }
+});

@@ -1,0 +1,93 @@
+import { join } from 'node:path';
+import { Worker } from 'node:worker_threads';
+import { createNetns, type Netns } from '../../kernel/netns.ts';
+import { nodeAddress } from '../links/underlay.ts';
+import type { Log } from '../log.ts';
+import type { LabOptions } from '../options.ts';
+import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
+
+/** The lab's side of one simulated node. */
+export interface LabNode {
+  readonly name: string;
+  readonly address: string;
+  readonly netns: Netns;
+  /** Tells the node that the API server answers. */
+  start(): void;
+  /** The network namespace of a pod on this node, by file descriptor. */
+  podNetnsFd(podUid: string): Promise<number | undefined>;
+  stop(): Promise<void>;
+}
+
+export interface LabNodeOptions {
+  readonly index: number;
+  readonly kubeconfig: string;
+  readonly runtimeDirectory: string;
+  readonly options: LabOptions;
+  readonly log: Log;
+}
+
+const stopTimeoutMs = 2_000;
+
+export function createLabNode({
+  index,
+  kubeconfig,
+  runtimeDirectory,
+  options,
+  log,
+}: LabNodeOptions): LabNode {
+  const name = `node-${index + 1}`;
+  const address = nodeAddress(index);
+  const netns = createNetns();
+  const entry = import.meta.filename.endsWith('.ts') ? 'node-thread.ts' : 'node-thread.js';
+  const workerData: NodeThreadData = {
+    name,
+    address,
+    netnsFd: netns.fd,
+    kubeconfig,
+    runtimeDirectory,
+    options,
+  };
+  const worker = new Worker(join(import.meta.dirname, entry), { name, workerData });
+  const waiting = new Map<number, (fd: number | undefined) => void>();
+  let lastId = 0;
+  const ended = new Promise<void>((done) => {
+    worker.on('exit', () => done());
+    worker.on('message', (message: NodeMessage) => {
+      switch (message.type) {
+        case 'log':
+          log(message.level, message.message);
+          return;
+        case 'podNetns':
+          waiting.get(message.id)?.(message.fd);
+          waiting.delete(message.id);
+          return;
+        case 'stopped':
+          done();
+      }
+    });
+  });
+  worker.on('error', (error) =>
+    log('error', `${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
+  );
+  const send = (command: NodeCommand): void => worker.postMessage(command);
+  return {
+    name,
+    address,
+    netns,
+    start: () => send({ type: 'start' }),
+    podNetnsFd: (podUid) =>
+      new Promise((done) => {
+        lastId += 1;
+        waiting.set(lastId, done);
+        send({ type: 'podNetns', id: lastId, podUid });
+      }),
+    async stop() {
+      send({ type: 'stop' });
+      const timer = setTimeout(() => void worker.terminate(), stopTimeoutMs);
+      await ended;
+      clearTimeout(timer);
+      await worker.terminate();
+      netns.close();
+    },
+  };
+}

@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { PodnetError } from '../model/errors.ts';
+import { labOptions, type LabSettings } from './options.ts';
+
+function refusal(settings: LabSettings): string {
+  try {
+    labOptions(settings);
+  } catch (error) {
+    if (error instanceof PodnetError) return `${error.where}: ${error.message}`;
+    throw error;
+  }
+  return 'accepted';
+}
+
+test('labOptions fills in what is left out', () => {
+  assert.deepEqual(labOptions({}), {
+    name: 'podnet',
+    nodes: 3,
+    link: 'routed',
+    clusterCidr: '10.244.0.0/16',
+    nodeCidrPrefixLength: 24,
+    serviceCidr: '10.96.0.0/16',
+    clusterDns: '10.96.0.10',
+    clusterDomain: 'cluster.local',
+    upstreams: [],
+  });
+});
+
+test('labOptions gives each node as much of a small CIDR as there is', () => {
+  assert.equal(labOptions({ cidr: '10.1.0.0/24', nodes: 3 }).nodeCidrPrefixLength, 26);
+  assert.equal(labOptions({ cidr: '10.1.0.0/24', nodes: 1 }).nodeCidrPrefixLength, 24);
+  assert.equal(labOptions({ cidr: '10.1.0.0/22', nodes: 4 }).nodeCidrPrefixLength, 24);
+});
+
+const refused: readonly (readonly [LabSettings, string])[] = [
+  [{ name: 'Big_Name' }, 'name: "Big_Name" cannot name a cluster'],
+  [{ name: '../up' }, 'name: "../up" cannot name a cluster'],
+  [{ nodes: 0 }, 'nodes: 0 is not a number of nodes'],
+  [{ nodes: 2.5 }, 'nodes: 2.5 is not a number of nodes'],
+  [{ nodes: 101 }, 'nodes: 101 is not a number of nodes'],
+  [{ link: 'bridge' }, 'link: Bridge links are not available yet'],
+  [{ link: 'tap' }, 'link: "tap" is not a kind of link'],
+  [{ cidr: '10.244.0.0' }, 'cidr: "10.244.0.0" is not an IPv4 CIDR'],
+  [{ cidr: '010.1.0.0/16' }, 'cidr: "010.1.0.0/16" is not an IPv4 CIDR'],
+  [{ cidr: 'fd00::/64' }, 'cidr: "fd00::/64" is not an IPv4 CIDR'],
+  [{ cidr: '10.244.1.0/16' }, 'cidr: "10.244.1.0/16" has bits set beyond its prefix'],
+  [{ cidr: '10.244.0.0/27' }, 'cidr: 10.244.0.0/27 is too small for 3 nodes: each needs at least a /28'],
+  [{ cidr: '172.18.0.0/16' }, "cidr: 172.18.0.0/16 overlaps the lab's own 172.18.0.0/24"],
+  [{ cidr: '10.0.0.0/8' }, 'serviceCidr: 10.96.0.0/16 overlaps cidr 10.0.0.0/8'],
+  [{ serviceCidr: '10.96.0.0/30' }, "serviceCidr: 10.96.0.0/30 cannot hold a cluster's Services"],
+  [{ clusterDomain: 'Cluster Local' }, 'clusterDomain: "Cluster Local" is not a DNS domain'],
+];
+
+test('labOptions refuses with the setting that is wrong', () => {
+  for (const [settings, message] of refused) assert.equal(refusal(settings), message);
+});

@@ -70,6 +70,8 @@ const c = {
   getsockopt: declare('int getsockopt(int fd, int level, int name, void *value, void *length)'),
   send: declare('int64_t send(int fd, const void *buffer, size_t length, int flags)'),
   recv: declare('int64_t recv(int fd, void *buffer, size_t length, int flags)'),
+  recvmmsg: declare('int recvmmsg(int fd, void *headers, uint32_t count, int flags, void *timeout)'),
+  sendmmsg: declare('int sendmmsg(int fd, void *headers, uint32_t count, int flags)'),
   mount: declare(
     'int mount(const char *source, const char *target, const char *type, unsigned long flags, const char *data)',
   ),
@@ -219,6 +221,25 @@ export function recv(fd: number, buffer: Buffer, flags = 0): number {
     if (errno === koffi.os.errno.EAGAIN) return -1;
     if (errno !== koffi.os.errno.EINTR) throw new SyscallError('recv', errno, `file descriptor ${fd}`);
   }
+}
+
+/** recvmmsg(2) without waiting: how many of the `struct mmsghdr` in `headers` were filled, -1 for none. */
+export function receiveMessages(fd: number, headers: Buffer, count: number): number {
+  const received = c.recvmmsg(fd, headers, count, MSG.DONTWAIT, null);
+  const errno = koffi.errno();
+  if (received >= 0 || errno === koffi.os.errno.EAGAIN || errno === koffi.os.errno.EINTR) return received;
+  throw new SyscallError('recvmmsg', errno, `file descriptor ${fd}`);
+}
+
+/** sendmmsg(2) without waiting: how many went out. Throws when the first one could not be sent. */
+export function sendMessages(fd: number, headers: Buffer, count: number): number {
+  const sent = c.sendmmsg(fd, headers, count, MSG.DONTWAIT);
+  return check('sendmmsg', sent, koffi.errno(), `file descriptor ${fd}`);
+}
+
+/** Where a buffer lies in memory, for structures that hold pointers. Keep the buffer referenced as long as they do. */
+export function addressOf(buffer: Buffer): bigint {
+  return BigInt(koffi.address(buffer));
 }
 
 /** mount(2) flags. */

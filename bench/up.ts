@@ -54,7 +54,7 @@ function run(manifest: string): Run {
     const kubeconfig = execFileSync(podnet, ['kubeconfig', '--name', name], { encoding: 'utf8' });
     return { seconds, megabytes: weightMb(Number(/^\/proc\/(\d+)\//.exec(kubeconfig)?.[1])) };
   } finally {
-    execFileSync(podnet, ['down', '--all'], { stdio: 'ignore' });
+    execFileSync(podnet, ['down', '--name', name], { stdio: 'ignore' });
     rmSync(folder, { recursive: true });
   }
 }

@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createServer } from 'node:net';
+import { test } from 'node:test';
+import { createNetns, withNetns, type Netns } from '../../src/kernel/netns.ts';
+import { createUnderlay, nodeAddress, routerAddress, worldAddress } from '../../src/lab/links/underlay.ts';
+
+/** The address a listener in `server` sees when a program in `client` connects to it. */
+async function seenFrom(client: Netns, server: Netns, address: string): Promise<string> {
+  const listener = createServer();
+  withNetns(server, () => listener.listen(4711));
+  const seen = new Promise<string>((done) => {
+    listener.once('connection', (socket) => {
+      done((socket.remoteAddress ?? '').replace('::ffff:', ''));
+      socket.destroy();
+    });
+  });
+  const script = `require('net').connect(4711, ${JSON.stringify(address)}).on('error', () => process.exit(1))`;
+  const program = withNetns(client, () => spawn(process.execPath, ['-e', script], { stdio: 'ignore' }));
+  const failed = new Promise<never>((_, fail) => {
+    program.once('exit', (code) => {
+      if (code !== 0) fail(new Error(`${address} did not answer`));
+    });
+  });
+  try {
+    return await Promise.race([seen, failed]);
+  } finally {
+    listener.close();
+  }
+}
+
+test('the underlay joins nodes, router and world, and changes no address on the way', async () => {
+  const underlay = createUnderlay();
+  const nodes = [0, 1].map((index) => ({ name: `node-${index + 1}`, index, netns: createNetns() }));
+  try {
+    for (const node of nodes) underlay.plugIn(node);
+    const [first, second] = nodes.map(({ netns }) => netns);
+    assert.ok(first && second);
+    assert.equal(await seenFrom(first, second, nodeAddress(1)), nodeAddress(0));
+    assert.equal(await seenFrom(first, underlay.switchNetns, routerAddress), nodeAddress(0));
+    assert.equal(await seenFrom(second, underlay.worldNetns, worldAddress), nodeAddress(1));
+    assert.equal(await seenFrom(underlay.worldNetns, first, nodeAddress(0)), worldAddress);
+  } finally {
+    for (const { netns } of nodes) netns.close();
+    underlay.close();
+  }
+});

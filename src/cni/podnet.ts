@@ -1,0 +1,147 @@
+/** The pod network of one node: addresses from IPAM, links from the plan, both undone by DEL. */
+import type { Netns } from '../kernel/netns.ts';
+import { withNetns } from '../kernel/netns.ts';
+import { type Rtnl, openRtnl } from '../kernel/rtnl/rtnl.ts';
+import { writeSysctl } from '../kernel/sysctl.ts';
+import { PodnetError, errorMessage } from '../model/errors.ts';
+import { type Allocation, createIpam } from './ipam.ts';
+import { applyPodLink, discardPodLink } from './pod-link.ts';
+import { POD_LINK_GROUP, TRASH_LINK_GROUP, hostInterfaceName, podLinkPlan } from './pod-link-plan.ts';
+import type { PodAttachment, PodNetwork, Sandbox } from './pod-network.ts';
+import { uplinkMtuBytes } from './uplink.ts';
+
+export interface PodNetworkOptions {
+  /** The node's namespace; the calling thread's unless told. */
+  readonly netns?: Netns;
+  /** `spec.podCIDRs` of the node: one per IP family. */
+  readonly podCidrs: readonly string[];
+  /** The node's own addresses: connections from the node to its pods come from these. */
+  readonly nodeAddresses?: readonly string[];
+  /** Of the pods' links; the uplink's unless told. */
+  readonly mtuBytes?: number;
+  /** The SQLite file that keeps the addresses; `:memory:` for none. */
+  readonly databasePath: string;
+  /** For error messages. */
+  readonly nodeName?: string;
+  /** Another way into the kernel, for tests. */
+  readonly openRtnl?: (options: { netns?: Netns }) => Rtnl;
+  readonly setSysctl?: (name: string, value: string) => void;
+}
+
+export interface NodePodNetwork extends PodNetwork {
+  /** After a restart: takes back what belongs to sandboxes that are no more. Returns their container ids. */
+  reconcile(containerIds: Iterable<string>): readonly string[];
+  allocations(): readonly Allocation[];
+  /** Deletes the links of deleted pods now. It also happens by itself, shortly after the last DEL. */
+  collect(): void;
+  /** Collects, and closes the doors. The pods keep their network. */
+  close(): void;
+}
+
+/** Deleting waits until no pod was deleted for this long, for a group costs hardly more than one link. */
+const COLLECT_DELAY_MS = 1000;
+/** But no longer than this after the first. */
+const COLLECT_LIMIT_MS = 10_000;
+
+/** @throws PodnetError when a pod CIDR or the database cannot be used */
+export function createPodNetwork(options: PodNetworkOptions): NodePodNetwork {
+  return new RoutedPodNetwork(options);
+}
+
+class RoutedPodNetwork implements NodePodNetwork {
+  readonly #options: PodNetworkOptions;
+  readonly #open: NonNullable<PodNetworkOptions['openRtnl']>;
+  readonly #setSysctl: (name: string, value: string) => void;
+  readonly #ipam;
+  readonly #host: Rtnl;
+  #collectTimer: NodeJS.Timeout | undefined;
+  #oldestTrash: number | undefined;
+
+  constructor(options: PodNetworkOptions) {
+    const { netns, podCidrs, databasePath, nodeName } = options;
+    this.#options = options;
+    this.#open = options.openRtnl ?? openRtnl;
+    this.#setSysctl =
+      options.setSysctl ??
+      (netns ? (name, value) => withNetns(netns, () => writeSysctl(name, value)) : writeSysctl);
+    this.#ipam = createIpam({ podCidrs, databasePath, ...(nodeName !== undefined && { nodeName }) });
+    this.#host = this.#open(netns ? { netns } : {});
+  }
+
+  // eslint-disable-next-line typescript/require-await -- the contract is asynchronous, the kernel is not
+  async add(sandbox: Sandbox): Promise<PodAttachment> {
+    const { containerId, netns } = sandbox;
+    checkSandbox(sandbox);
+    const { nodeAddresses = [] } = this.#options;
+    const mtuBytes = this.#options.mtuBytes ?? uplinkMtuBytes(this.#host, nodeAddresses);
+    const addresses = this.#ipam.allocate(sandbox);
+    const plan = podLinkPlan({ containerId, addresses, mtuBytes, nodeAddresses });
+    try {
+      applyPodLink(plan, netns, { host: this.#host, open: this.#open, setSysctl: this.#setSysctl });
+    } catch (error) {
+      this.#undo(containerId);
+      if (error instanceof PodnetError) throw error;
+      throw new PodnetError(`Cannot connect the pod: ${errorMessage(error)}`, {
+        code: 'pod-link-failed',
+        where: `pod ${sandbox.namespace}/${sandbox.name}, sandbox ${containerId}`,
+        cause: error,
+      });
+    }
+    return { addresses, mac: plan.pod.mac, hostInterface: plan.host.interface, mtuBytes };
+  }
+
+  #undo(containerId: string): void {
+    try {
+      discardPodLink(hostInterfaceName(containerId), this.#host);
+      this.#scheduleCollection();
+    } finally {
+      this.#ipam.release(containerId);
+    }
+  }
+
+  // eslint-disable-next-line typescript/require-await -- as above
+  async del({ containerId }: Pick<Sandbox, 'containerId'>): Promise<void> {
+    this.#undo(containerId);
+  }
+
+  reconcile(containerIds: Iterable<string>): readonly string[] {
+    const alive = [...containerIds];
+    const names = new Set(alive.map((id) => hostInterfaceName(id)));
+    for (const link of this.#host.links()) {
+      if (link.group === POD_LINK_GROUP && !names.has(link.name)) discardPodLink(link.name, this.#host);
+    }
+    this.collect();
+    return this.#ipam.reconcile(alive);
+  }
+
+  allocations(): readonly Allocation[] {
+    return this.#ipam.allocations();
+  }
+
+  #scheduleCollection(): void {
+    this.#oldestTrash ??= performance.now();
+    if (performance.now() - this.#oldestTrash > COLLECT_LIMIT_MS) return;
+    clearTimeout(this.#collectTimer);
+    this.#collectTimer = setTimeout(() => this.collect(), COLLECT_DELAY_MS).unref();
+  }
+
+  collect(): void {
+    clearTimeout(this.#collectTimer);
+    this.#oldestTrash = undefined;
+    this.#host.deleteLinkGroup(TRASH_LINK_GROUP);
+  }
+
+  close(): void {
+    this.collect();
+    this.#host.close();
+    this.#ipam.close();
+  }
+}
+
+function checkSandbox({ containerId, namespace, name }: Sandbox): void {
+  if (/^[A-Za-z0-9_.-]{1,64}$/.test(containerId)) return;
+  throw new PodnetError('A container id is 1 to 64 letters, digits, dots, dashes and underscores', {
+    code: 'bad-container-id',
+    where: `pod ${namespace}/${name}: ${JSON.stringify(containerId)}`,
+  });
+}

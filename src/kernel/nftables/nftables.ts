@@ -1,4 +1,18 @@
+import type { Netns } from '../netns.ts';
+import { NetlinkError } from '../netlink/netlink-error.ts';
+import { type NetlinkReply, type NetlinkSocket, openNetlinkSocket } from '../netlink/netlink-socket.ts';
 import type { NftCommand } from './commands.ts';
+import {
+  decodeChain,
+  decodeElements,
+  decodeRule,
+  decodeSet,
+  decodeTable,
+  messageAttributes,
+} from './decode.ts';
+import { type EncodedMessage, batchMessage, encodeCommands, tablesMessage } from './encode.ts';
+import { ELEM_LIST, GEN_ID, MSG, RULE, SET, SET_FLAG, TABLE } from './nf-tables.ts';
+import { NftablesError } from './nftables-error.ts';
 import type { Chain, Element, NftFamily, NftMap, NftSet, Table } from './objects.ts';
 
 /** The door to nf_tables in one network namespace. */
@@ -56,4 +70,136 @@ export interface ListedRule {
   /** The kernel's names of its expressions, in order: `['payload', 'lookup']`. */
   readonly expressions: readonly string[];
   readonly comment?: string;
+}
+
+/** Opens the door in `netns`, the calling thread's own unless told. */
+export function openNftables(options: { readonly netns?: Netns } = {}): Nftables {
+  return new KernelNftables(openNetlinkSocket('netfilter', options));
+}
+
+/** Begin and end of a batch. */
+const FRAME_BYTES = 40;
+
+class KernelNftables implements Nftables {
+  readonly #socket: NetlinkSocket;
+
+  constructor(socket: NetlinkSocket) {
+    this.#socket = socket;
+  }
+
+  apply(commands: readonly NftCommand[], { atomic = true }: { readonly atomic?: boolean } = {}): void {
+    const messages = encodeCommands(commands);
+    if (messages.length === 0) return;
+    const limit = this.#socket.maxSendBytes - FRAME_BYTES;
+    for (const part of atomic ? [messages] : split(messages, limit)) this.#commit(part, commands, limit);
+  }
+
+  #commit(part: readonly EncodedMessage[], commands: readonly NftCommand[], limit: number): void {
+    const bytes = part.reduce((sum, { message }) => sum + message.bytes.length, 0);
+    if (bytes > limit) {
+      const explanation = `${bytes} bytes, and net.core.wmem_max allows ${limit}`;
+      throw new NftablesError('a batch in one piece', { errno: 90, code: 'EMSGSIZE', explanation });
+    }
+    // Errors name messages by their place here, which leads back to the command.
+    const messages = [batchMessage('BEGIN'), ...part.map(({ message }) => message), batchMessage('END')].map(
+      ({ bytes: content }, index) => ({ bytes: content, description: String(index) }),
+    );
+    const { errors } = this.#socket.batch(messages, { atomic: true, acknowledge: messages.length - 2 });
+    const [error] = errors;
+    if (error === undefined) return;
+    const failed = part[Number(error.request) - 1];
+    if (failed === undefined) throw new NftablesError('the batch', error);
+    const { description } = failed.message;
+    const request = typeof description === 'string' ? description : description();
+    throw new NftablesError(request, error, commands[failed.command]);
+  }
+
+  tables(family?: NftFamily): ListedTable[] {
+    const replies = this.#list('list tables', () =>
+      this.#socket.dump(tablesMessage(MSG.GETTABLE, 0, family).finish('')),
+    );
+    return replies.map(({ payload }) => decodeTable(payload));
+  }
+
+  chains(table: Table): ListedChain[] {
+    this.#requireTable(table);
+    const message = tablesMessage(MSG.GETCHAIN, 0, table.family).finish('');
+    return this.#list(`list chains of ${table.name}`, () => this.#socket.dump(message))
+      .map(({ payload }) => decodeChain(payload))
+      .filter((chain) => chain.table === table.name)
+      .map(({ table: _, ...chain }) => chain);
+  }
+
+  sets(table: Table): ListedSet[] {
+    this.#requireTable(table);
+    const message = tablesMessage(MSG.GETSET, 0, table.family).attrString(SET.TABLE, table.name).finish('');
+    return this.#list(`list sets of ${table.name}`, () => this.#socket.dump(message))
+      .map(({ payload }) => decodeSet(payload))
+      .filter(({ flags }) => (flags & SET_FLAG.ANONYMOUS) === 0);
+  }
+
+  elements(set: NftSet | NftMap): Element[] {
+    const out = tablesMessage(MSG.GETSETELEM, 0, set.table.family);
+    out.attrString(ELEM_LIST.TABLE, set.table.name).attrString(ELEM_LIST.SET, set.name);
+    const replies = this.#list(`list ${set.kind} ${set.table.name} ${set.name}`, () =>
+      this.#socket.dump(out.finish('')),
+    );
+    return decodeElements(
+      replies.map(({ payload }) => payload),
+      set,
+    );
+  }
+
+  rules(of: Table | Chain): ListedRule[] {
+    const table = of.kind === 'table' ? of : of.table;
+    this.#requireTable(table);
+    const out = tablesMessage(MSG.GETRULE, 0, table.family).attrString(RULE.TABLE, table.name);
+    if (of.kind === 'chain') out.attrString(RULE.CHAIN, of.name);
+    return this.#list(`list rules of ${of.name}`, () => this.#socket.dump(out.finish(''))).map(
+      ({ payload }) => decodeRule(payload),
+    );
+  }
+
+  generation(): number {
+    const [reply] = this.#list('get generation', () =>
+      this.#socket.request(tablesMessage(MSG.GETGEN, 0, undefined).finish('')),
+    );
+    return reply === undefined ? 0 : (messageAttributes(reply.payload).u32be(GEN_ID) ?? 0);
+  }
+
+  #requireTable(table: Table): void {
+    const message = tablesMessage(MSG.GETTABLE, 0, table.family)
+      .attrString(TABLE.NAME, table.name)
+      .finish('');
+    this.#list(`list table ${table.family} ${table.name}`, () => this.#socket.request(message));
+  }
+
+  #list(request: string, ask: () => NetlinkReply[]): NetlinkReply[] {
+    try {
+      return ask();
+    } catch (error) {
+      throw error instanceof NetlinkError ? new NftablesError(request, error) : error;
+    }
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+}
+
+/** Cuts a list of messages into batches of at most `limit` bytes. Messages of one command may part. */
+function* split(messages: readonly EncodedMessage[], limit: number): Generator<EncodedMessage[]> {
+  let part: EncodedMessage[] = [];
+  let bytes = 0;
+  for (const encoded of messages) {
+    const { length } = encoded.message.bytes;
+    if (bytes + length > limit && part.length > 0) {
+      yield part;
+      part = [];
+      bytes = 0;
+    }
+    part.push(encoded);
+    bytes += length;
+  }
+  if (part.length > 0) yield part;
 }

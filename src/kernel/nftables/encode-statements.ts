@@ -1,0 +1,382 @@
+import { ExpressionWriter, ProtocolContext, ctKey, register } from './encode-expressions.ts';
+import { writeVerdict } from './encode-elements.ts';
+import type { Expression } from './expressions.ts';
+import {
+  type Field,
+  bounds,
+  expressionFields,
+  fieldBytes,
+  namedNumber,
+  prefixBounds,
+  typeField,
+} from './fields.ts';
+import {
+  COUNTER,
+  CT,
+  DATA,
+  DYNSET,
+  DYNSET_OP,
+  ICMPV6_CODE,
+  ICMPX,
+  ICMP_CODE,
+  IMMEDIATE,
+  LIMIT,
+  LIMIT_UNIT,
+  LOG,
+  LOG_LEVEL,
+  MASQ,
+  META,
+  META_KEY,
+  NAT,
+  NAT_RANGE,
+  NAT_TYPE,
+  NFPROTO,
+  OBJECT_COUNTER,
+  OBJREF,
+  RANGE,
+  REDIR,
+  REG_VERDICT,
+  REJECT,
+  REJECT_TYPE,
+} from './nf-tables.ts';
+import type { MessageWriter } from '../netlink/message.ts';
+import type { Element, NftFamily } from './objects.ts';
+import type {
+  Assign,
+  CounterStatement,
+  Limit,
+  Log,
+  Masquerade,
+  Match,
+  Nat,
+  Redirect,
+  Reject,
+  Statement,
+  UpdateSet,
+  VerdictMap,
+} from './statements.ts';
+import type { FieldValue } from './datatypes.ts';
+
+/** A set that a rule carries within itself: `tcp dport { 80, 443 }`. */
+export interface AnonymousSet {
+  readonly key: readonly Field[];
+  readonly verdicts: boolean;
+  readonly elements: readonly Element[];
+}
+
+/** Makes the set for a rule and returns how the rule refers to it. */
+export type AddAnonymousSet = (set: AnonymousSet) => { name: string; id: number };
+
+/** Writes a rule's statements as the kernel's expressions. Throws RangeError when a statement cannot be. */
+export function encodeStatements(
+  out: MessageWriter,
+  family: NftFamily,
+  statements: readonly Statement[],
+  addSet: AddAnonymousSet,
+): void {
+  const writer = new StatementWriter(out, family, addSet);
+  for (const statement of statements) writer.statement(statement);
+}
+
+class StatementWriter extends ExpressionWriter {
+  readonly #family: NftFamily;
+  readonly #addSet: AddAnonymousSet;
+
+  constructor(out: MessageWriter, family: NftFamily, addSet: AddAnonymousSet) {
+    super(out, new ProtocolContext(family));
+    this.#family = family;
+    this.#addSet = addSet;
+  }
+
+  statement(statement: Statement): void {
+    switch (statement.kind) {
+      case 'verdict':
+        this.expression('immediate', () => {
+          this.out.attrU32be(IMMEDIATE.DREG, REG_VERDICT);
+          this.out.attrNested(IMMEDIATE.DATA, () => writeVerdict(this.out, statement));
+        });
+        break;
+      case 'match':
+        this.#match(statement);
+        break;
+      case 'vmap':
+        this.#verdictMap(statement);
+        break;
+      case 'dnat':
+      case 'snat':
+        this.#nat(statement);
+        break;
+      case 'masquerade':
+        this.#masquerade(statement);
+        break;
+      case 'redirect':
+        this.#redirect(statement);
+        break;
+      case 'reject':
+        this.#reject(statement);
+        break;
+      case 'counter':
+        this.#counter(statement);
+        break;
+      case 'limit':
+        this.#limit(statement);
+        break;
+      case 'log':
+        this.#log(statement);
+        break;
+      case 'notrack':
+        this.expression('notrack', () => undefined);
+        break;
+      case 'assign':
+        this.#assign(statement);
+        break;
+      case 'add to set':
+      case 'update set':
+      case 'delete from set':
+        this.#updateSet(statement);
+        break;
+    }
+  }
+
+  #match({ left, relation, right }: Match): void {
+    if (relation === 'in' || relation === 'not in') {
+      const fields = this.load(left, 0);
+      const set =
+        typeof right === 'object' && 'kind' in right
+          ? { name: right.name }
+          : this.#addSet({ key: fields, verdicts: false, elements: listElements(right) });
+      this.lookup(set, 0, undefined, relation === 'not in');
+      return;
+    }
+    const [field, ...more] = expressionFields(left);
+    if (field === undefined || more.length > 0)
+      throw new RangeError(`A concatenation is matched with 'in' a set`);
+    if (relation === 'any') return this.#anyFlag(left, field, right as readonly (string | number)[]);
+    if (typeof right === 'object' && !(right instanceof Uint8Array) && !('from' in right)) {
+      throw new RangeError(`A list or a set is matched with 'in' or 'not in'`);
+    }
+    this.#compareField({ left, relation, right, field });
+  }
+
+  #anyFlag(left: Expression, field: Field, flags: readonly (string | number)[]): void {
+    const mask = flags.reduce<number>(
+      (sum, flag) => sum | (typeof flag === 'number' ? flag : namedNumber(flag, field.type)),
+      0,
+    );
+    this.load(left, 0);
+    this.bitwise(0, fieldBytes(mask, field));
+    this.compare(0, '!=', new Uint8Array(field.length));
+  }
+
+  #compareField({
+    left,
+    relation,
+    right,
+    field,
+  }: { left: Expression; relation: Match['relation'] } & { right: FieldValue; field: Field }): void {
+    const operator = relation as Exclude<Match['relation'], 'in' | 'not in' | 'any'>;
+    if (typeof right === 'string' && right.includes('/') && field.type !== 'ifname') {
+      return this.#comparePrefix(left, operator, right);
+    }
+    if (typeof right === 'string' && field.type === 'ifname' && right.endsWith('*')) {
+      this.load(left, 0);
+      const name = Buffer.from(right.slice(0, -1), 'utf8');
+      if (name.length === 0 || name.length > 15) throw new RangeError(`No interface is named ${right}`);
+      return this.compare(0, operator, name);
+    }
+    const [from, to] = bounds(right);
+    this.load(left, 0);
+    let target = field;
+    const ordered = from !== to || (operator !== '==' && operator !== '!=');
+    if (ordered && field.order === 'host' && field.length > 1) {
+      this.toNetworkOrder(0, field.length);
+      target = { ...field, order: 'big' };
+    }
+    if (from === to) {
+      const bytes = fieldBytes(from, target);
+      this.compare(0, operator, bytes);
+      if (operator === '==') this.protocols.learn(left, bytes);
+    } else if (operator === '==') {
+      this.compare(0, '>=', fieldBytes(from, target));
+      this.compare(0, '<=', fieldBytes(to, target));
+    } else {
+      this.expression('range', () => {
+        this.out.attrU32be(RANGE.SREG, register(0)).attrU32be(RANGE.OP, 1);
+        this.out.attrNested(RANGE.FROM, () => this.out.attrBytes(DATA.VALUE, fieldBytes(from, target)));
+        this.out.attrNested(RANGE.TO, () => this.out.attrBytes(DATA.VALUE, fieldBytes(to, target)));
+      });
+    }
+  }
+
+  #comparePrefix(left: Expression, relation: '==' | '!=' | '<' | '<=' | '>' | '>=', prefix: string): void {
+    const [address = '', length = ''] = prefix.split('/');
+    if (relation !== '==' && relation !== '!=') throw new RangeError(`A prefix is matched with == or !=`);
+    const { first, last } = prefixBounds(address, length === '' ? Number.NaN : Number(length));
+    this.load(left, 0);
+    this.bitwise(
+      0,
+      first.map((byte, index) => 0xff ^ byte ^ (last[index] ?? 0)),
+    );
+    this.compare(0, relation, first);
+  }
+
+  #verdictMap({ key, map }: VerdictMap): void {
+    const fields = this.load(key, 0);
+    const set =
+      'kind' in map
+        ? { name: map.name }
+        : this.#addSet({
+            key: fields,
+            verdicts: true,
+            elements: map.map(([of, value]) => ({ key: of, value })),
+          });
+    this.lookup(set, 0, REG_VERDICT);
+  }
+
+  #nat({ kind, family, to, port, ...options }: Nat): void {
+    const network = family ?? this.protocols.network ?? 'ip';
+    let fields: readonly Field[];
+    if (isLookup(to)) {
+      fields = this.load(to, 0);
+    } else {
+      fields = [typeField(network === 'ip' ? 'ipv4_addr' : 'ipv6_addr')];
+      this.immediate(0, fieldBytes(to as string, fields[0] as Field));
+    }
+    const portWord = ((fields[0]?.length ?? 4) + 3) >> 2;
+    if (typeof port === 'number') this.immediate(portWord, fieldBytes(port, typeField('inet_service')));
+    else if (port !== undefined) this.load(port, portWord);
+    this.expression('nat', () => {
+      this.out
+        .attrU32be(NAT.TYPE, NAT_TYPE[kind])
+        .attrU32be(NAT.FAMILY, NFPROTO[network])
+        .attrU32be(NAT.ADDR_MIN, register(0));
+      if (port !== undefined || fields.length > 1) this.out.attrU32be(NAT.PROTO_MIN, register(portWord));
+      const flags = natFlags(options);
+      if (flags !== 0) this.out.attrU32be(NAT.FLAGS, flags);
+    });
+  }
+
+  #masquerade(options: Masquerade): void {
+    const flags = natFlags(options);
+    this.expression('masq', () => {
+      if (flags !== 0) this.out.attrU32be(MASQ.FLAGS, flags);
+    });
+  }
+
+  #redirect({ port }: Redirect): void {
+    if (port !== undefined) this.immediate(0, fieldBytes(port, typeField('inet_service')));
+    this.expression('redir', () => {
+      if (port !== undefined) this.out.attrU32be(REDIR.PROTO_MIN, register(0));
+    });
+  }
+
+  #reject({ with: reason }: Reject): void {
+    if (reason === 'tcp reset') {
+      const needed = this.protocols.needTransport(6);
+      if (needed !== undefined) {
+        this.meta(needed.key, register(0));
+        this.compare(0, '==', needed.value);
+      }
+    }
+    this.expression('reject', () => {
+      if (reason === 'tcp reset') {
+        this.out.attrU32be(REJECT.TYPE, REJECT_TYPE.TCP_RST);
+      } else if (this.#family === 'ip' || this.#family === 'ip6') {
+        const codes = this.#family === 'ip' ? ICMP_CODE : ICMPV6_CODE;
+        this.out.attrU32be(REJECT.TYPE, REJECT_TYPE.ICMP).attrU8(REJECT.CODE, codes[reason]);
+      } else {
+        this.out.attrU32be(REJECT.TYPE, REJECT_TYPE.ICMPX).attrU8(REJECT.CODE, ICMPX[reason]);
+      }
+    });
+  }
+
+  #counter({ counter }: CounterStatement): void {
+    if (counter === undefined) {
+      this.expression('counter', () => this.out.attrU64be(COUNTER.BYTES, 0n).attrU64be(COUNTER.PACKETS, 0n));
+    } else if (counter.kind === 'counter') {
+      this.expression('objref', () => {
+        this.out.attrU32be(OBJREF.IMM_TYPE, OBJECT_COUNTER).attrString(OBJREF.IMM_NAME, counter.name);
+      });
+    } else {
+      this.load(counter.key, 0);
+      this.expression('objref', () => {
+        this.out.attrU32be(OBJREF.SET_SREG, register(0)).attrString(OBJREF.SET_NAME, counter.map.name);
+      });
+    }
+  }
+
+  #limit({ rate, per, unit = 'packets', burst = unit === 'packets' ? 5 : 0, over = false }: Limit): void {
+    this.expression('limit', () => {
+      this.out
+        .attrU64be(LIMIT.RATE, BigInt(rate))
+        .attrU64be(LIMIT.UNIT, BigInt(LIMIT_UNIT[per]))
+        .attrU32be(LIMIT.TYPE, unit === 'packets' ? 0 : 1)
+        .attrU32be(LIMIT.BURST, burst)
+        .attrU32be(LIMIT.FLAGS, over ? 1 : 0);
+    });
+  }
+
+  #log({ prefix, group, level, snaplen }: Log): void {
+    this.expression('log', () => {
+      if (prefix !== undefined) {
+        if (Buffer.byteLength(prefix) > 127) throw new RangeError(`A log prefix has at most 127 bytes`);
+        this.out.attrString(LOG.PREFIX, prefix);
+      }
+      if (group !== undefined) this.out.attrU16be(LOG.GROUP, group);
+      if (snaplen !== undefined) this.out.attrU32be(LOG.SNAPLEN, snaplen);
+      if (level !== undefined) this.out.attrU32be(LOG.LEVEL, LOG_LEVEL[level]);
+    });
+  }
+
+  #assign({ to, value }: Assign): void {
+    if (typeof value === 'object' && 'kind' in value) this.load(value, 0);
+    else this.immediate(0, fieldBytes(value as string | number, typeField(to.type)));
+    if (to.kind === 'meta') {
+      this.expression('meta', () =>
+        this.out.attrU32be(META.KEY, META_KEY[to.key]).attrU32be(META.SREG, register(0)),
+      );
+    } else {
+      this.expression('ct', () => this.out.attrU32be(CT.KEY, ctKey(to.key)).attrU32be(CT.SREG, register(0)));
+    }
+  }
+
+  #updateSet({ kind, set, key, data, timeoutMs }: UpdateSet): void {
+    const fields = this.load(key, 0);
+    const words = fields.reduce((sum, { length }) => sum + ((length + 3) >> 2), 0);
+    if (data !== undefined) this.load(data, words);
+    this.expression('dynset', () => {
+      this.out
+        .attrString(DYNSET.NAME, set.name)
+        .attrU32be(DYNSET.OP, DYNSET_OP[kind])
+        .attrU32be(DYNSET.SREG_KEY, register(0));
+      if (data !== undefined) this.out.attrU32be(DYNSET.SREG_DATA, register(words));
+      if (timeoutMs !== undefined) this.out.attrU64be(DYNSET.TIMEOUT, BigInt(timeoutMs));
+    });
+  }
+}
+
+function isLookup(value: Nat['to']): value is Extract<Nat['to'], { kind: 'map' }> {
+  return typeof value === 'object' && 'kind' in value;
+}
+
+function natFlags({
+  random,
+  fullyRandom,
+  persistent,
+}: Pick<Nat, 'random' | 'fullyRandom' | 'persistent'>): number {
+  return (
+    (random === true ? NAT_RANGE.PROTO_RANDOM : 0) |
+    (fullyRandom === true ? NAT_RANGE.PROTO_RANDOM_FULLY : 0) |
+    (persistent === true ? NAT_RANGE.PERSISTENT : 0)
+  );
+}
+
+/** `[80, 443]` are two elements of one field, `[['10.0.0.1', 80]]` is one of two. */
+export function listElements(right: Match['right']): Element[] {
+  const list = Array.isArray(right)
+    ? (right as readonly (FieldValue | readonly FieldValue[])[])
+    : [right as FieldValue];
+  return list.map((item) => ({
+    key: Array.isArray(item) ? (item as readonly FieldValue[]) : [item as FieldValue],
+  }));
+}

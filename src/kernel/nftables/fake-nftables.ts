@@ -1,0 +1,437 @@
+import type { NftCommand } from './commands.ts';
+import { encodeCommands } from './encode.ts';
+import type { Expression } from './expressions.ts';
+import { keyFields } from './fields.ts';
+import type {
+  Chain,
+  Element,
+  Elements,
+  NftFamily,
+  NftMap,
+  NftObject,
+  NftSet,
+  Rule,
+  Table,
+} from './objects.ts';
+import { SET_FLAG } from './nf-tables.ts';
+import { NftablesError } from './nftables-error.ts';
+import type { ListedChain, ListedRule, ListedSet, ListedTable, Nftables } from './nftables.ts';
+import { printCommand, printElement, printRule } from './print.ts';
+import { printFields } from './print-expression.ts';
+import type { Statement } from './statements.ts';
+
+/**
+ * nf_tables in memory, for tests without a kernel. It holds what was applied, encodes every command as the real one
+ * does, and refuses what the kernel refuses: names that do not exist, or exist already, or are still in use.
+ * What it does not do: evaluate packets, count, or let elements time out.
+ */
+export interface FakeNftables extends Nftables {
+  /** The whole state in nft's words, for comparison in tests. */
+  dump(): string;
+  /** Every list of commands that was applied. */
+  readonly applied: readonly (readonly NftCommand[])[];
+}
+
+export function createFakeNftables(): FakeNftables {
+  return new MemoryNftables();
+}
+
+interface FakeTable {
+  readonly definition: Table;
+  readonly handle: bigint;
+  readonly chains: Map<string, { definition: Chain; handle: bigint; rules: FakeRule[] }>;
+  readonly sets: Map<string, { definition: NftSet | NftMap; handle: bigint; elements: Map<string, Element> }>;
+  readonly counters: Map<string, { comment: string | undefined }>;
+}
+
+interface FakeRule {
+  readonly rule: Rule;
+  readonly handle: bigint;
+}
+
+const ERRNO = { ENOENT: 2, EBUSY: 16, EEXIST: 17, EINVAL: 22 } as const;
+type Code = keyof typeof ERRNO;
+
+/** Thrown within; `apply` adds the command. */
+class Refusal extends Error {
+  readonly code: Code;
+
+  constructor(code: Code, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+class MemoryNftables implements FakeNftables {
+  #tables = new Map<string, FakeTable>();
+  #nextHandle = 1n;
+  #generation = 1;
+  readonly applied: (readonly NftCommand[])[] = [];
+
+  apply(commands: readonly NftCommand[]): void {
+    if (commands.length === 0) return;
+    encodeCommands(commands);
+    const before = this.#tables;
+    this.#tables = copyTables(before);
+    try {
+      for (const command of commands) this.#applyOne(command);
+      for (const table of this.#tables.values()) checkReferences(table, commands);
+    } catch (error) {
+      this.#tables = before;
+      throw error;
+    }
+    this.applied.push(commands);
+    this.#generation++;
+  }
+
+  #applyOne(command: NftCommand): void {
+    try {
+      this.#change(command);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      const cause = { errno: ERRNO[error.code], code: error.code, explanation: error.message };
+      throw new NftablesError(printCommand(command), cause, command);
+    }
+  }
+
+  #change({ verb, object }: NftCommand): void {
+    switch (verb) {
+      case 'add':
+      case 'create':
+        return this.#make(object, verb === 'create');
+      case 'delete':
+        return this.#delete(object);
+      case 'destroy':
+        this.#make(object, false);
+        return this.#delete(object);
+      case 'flush':
+        return this.#flush(object);
+      case 'insert':
+      case 'replace':
+        return this.#placeRule(object, verb);
+    }
+  }
+
+  #make(object: NftObject, exclusive: boolean): void {
+    if (object.kind === 'elements') return this.#addElements(object, exclusive);
+    if (object.kind === 'rule') return this.#placeRule(object, 'add');
+    const holder =
+      object.kind === 'table' ? this.#tables : this.#table(object.table)[collectionOf(object.kind)];
+    const key = object.kind === 'table' ? tableKey(object) : object.name;
+    if (holder.has(key)) {
+      if (exclusive) throw new Refusal('EEXIST', `${object.kind} ${object.name} exists`);
+      return;
+    }
+    const handle = this.#nextHandle++;
+    switch (object.kind) {
+      case 'table':
+        this.#tables.set(key, {
+          definition: object,
+          handle,
+          chains: new Map(),
+          sets: new Map(),
+          counters: new Map(),
+        });
+        break;
+      case 'chain':
+        this.#table(object.table).chains.set(key, { definition: object, handle, rules: [] });
+        break;
+      case 'set':
+      case 'map':
+        this.#table(object.table).sets.set(key, { definition: object, handle, elements: new Map() });
+        break;
+      case 'counter':
+        this.#table(object.table).counters.set(key, { comment: object.comment });
+        break;
+    }
+  }
+
+  #delete(object: NftObject): void {
+    switch (object.kind) {
+      case 'table':
+        this.#table(object);
+        this.#tables.delete(tableKey(object));
+        break;
+      case 'chain':
+        this.#chain(object);
+        this.#table(object.table).chains.delete(object.name);
+        break;
+      case 'set':
+      case 'map':
+        this.#set(object);
+        this.#table(object.table).sets.delete(object.name);
+        break;
+      case 'counter':
+        if (!this.#table(object.table).counters.delete(object.name)) throw missing('counter', object.name);
+        break;
+      case 'elements': {
+        const { elements } = this.#set(object.set);
+        for (const element of object.elements) {
+          if (!elements.delete(elementKey(element, object.set)))
+            throw missing('element', printElement(element, object.set));
+        }
+        break;
+      }
+      case 'rule': {
+        const { rules } = this.#chain(object.chain);
+        rules.splice(ruleIndex(rules, object), 1);
+        break;
+      }
+    }
+  }
+
+  #flush(object: Table | Chain | NftSet | NftMap): void {
+    if (object.kind === 'table')
+      for (const { rules } of this.#table(object).chains.values()) rules.length = 0;
+    else if (object.kind === 'chain') this.#chain(object).rules.length = 0;
+    else this.#set(object).elements.clear();
+  }
+
+  #addElements({ set, elements }: Elements, exclusive: boolean): void {
+    const held = this.#set(set).elements;
+    for (const element of elements) {
+      const key = elementKey(element, set);
+      const existing = held.get(key);
+      const same = existing !== undefined && JSON.stringify(existing.value) === JSON.stringify(element.value);
+      if (existing !== undefined && (exclusive || !same))
+        throw new Refusal('EEXIST', `element ${key} exists`);
+      if (existing === undefined) held.set(key, element);
+    }
+  }
+
+  #placeRule(rule: Rule, verb: 'add' | 'insert' | 'replace'): void {
+    const { rules } = this.#chain(rule.chain);
+    const handle = this.#nextHandle++;
+    if (verb === 'replace') rules[ruleIndex(rules, rule)] = { rule, handle };
+    else if (rule.handle === undefined) rules.splice(verb === 'add' ? rules.length : 0, 0, { rule, handle });
+    else rules.splice(ruleIndex(rules, rule) + (verb === 'add' ? 1 : 0), 0, { rule, handle });
+  }
+
+  #table(table: Table): FakeTable {
+    const found = this.#tables.get(tableKey(table));
+    if (found === undefined) throw missing('table', tableKey(table));
+    return found;
+  }
+
+  #chain({ table, name }: Chain): { rules: FakeRule[] } {
+    const found = this.#table(table).chains.get(name);
+    if (found === undefined) throw missing('chain', name);
+    return found;
+  }
+
+  #set({ kind, table, name }: NftSet | NftMap): { elements: Map<string, Element> } {
+    const found = this.#table(table).sets.get(name);
+    if (found === undefined) throw missing(kind, name);
+    return found;
+  }
+
+  #read<T>(request: string, read: () => T): T {
+    try {
+      return read();
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      throw new NftablesError(request, {
+        errno: ERRNO[error.code],
+        code: error.code,
+        explanation: error.message,
+      });
+    }
+  }
+
+  tables(family?: NftFamily): ListedTable[] {
+    return [...this.#tables.values()]
+      .filter(({ definition }) => family === undefined || definition.family === family)
+      .map(({ definition: { family: of, name, comment }, handle }) => ({
+        family: of,
+        name,
+        handle,
+        ...(comment === undefined ? {} : { comment }),
+      }));
+  }
+
+  chains(table: Table): ListedChain[] {
+    const { chains } = this.#read(`list chains of ${table.name}`, () => this.#table(table));
+    return [...chains.values()].map(({ definition: { name, base, comment }, handle }) => ({
+      name,
+      handle,
+      ...(base === undefined
+        ? {}
+        : { type: base.type, priority: base.priority, policy: base.policy ?? 'accept' }),
+      ...(comment === undefined ? {} : { comment }),
+    }));
+  }
+
+  sets(table: Table): ListedSet[] {
+    const { sets } = this.#read(`list sets of ${table.name}`, () => this.#table(table));
+    return [...sets.values()].map(({ definition: { kind, name, comment }, handle }) => ({
+      kind,
+      name,
+      handle,
+      flags: kind === 'map' ? SET_FLAG.MAP : 0,
+      keyLength: 0,
+      dataLength: 0,
+      ...(comment === undefined ? {} : { comment }),
+    }));
+  }
+
+  elements(set: NftSet | NftMap): Element[] {
+    return this.#read(`list ${set.kind} ${set.name}`, () => [...this.#set(set).elements.values()]);
+  }
+
+  rules(of: Table | Chain): ListedRule[] {
+    const chains = this.#read(`list rules of ${of.name}`, () =>
+      of.kind === 'table' ? [...this.#table(of).chains.values()] : [this.#chain(of)],
+    );
+    return chains.flatMap(({ rules }) =>
+      rules.map(({ rule, handle }) => ({
+        chain: rule.chain.name,
+        handle,
+        expressions: rule.statements.map(({ kind }) => kind),
+        ...(rule.comment === undefined ? {} : { comment: rule.comment }),
+      })),
+    );
+  }
+
+  generation(): number {
+    return this.#generation;
+  }
+
+  dump(): string {
+    const lines: string[] = [];
+    for (const { definition, chains, sets } of this.#tables.values()) {
+      lines.push(printCommand({ verb: 'add', object: definition }));
+      for (const { definition: set, elements } of sets.values()) {
+        lines.push(printCommand({ verb: 'add', object: set }));
+        for (const element of elements.values()) lines.push(`  ${printElement(element, set)}`);
+      }
+      for (const { definition: chain, rules } of chains.values()) {
+        lines.push(
+          printCommand({ verb: 'add', object: chain }),
+          ...rules.map(({ rule }) => `  ${printRule(rule)}`),
+        );
+      }
+    }
+    return `${lines.join('\n')}\n`;
+  }
+
+  close(): void {
+    this.#tables = new Map();
+  }
+}
+
+function collectionOf(kind: 'chain' | 'set' | 'map' | 'counter'): 'chains' | 'sets' | 'counters' {
+  if (kind === 'chain') return 'chains';
+  return kind === 'counter' ? 'counters' : 'sets';
+}
+
+function tableKey({ family, name }: Table): string {
+  return `${family} ${name}`;
+}
+
+function elementKey({ key }: Element, set: NftSet | NftMap): string {
+  return printFields(key, keyFields(set.key));
+}
+
+function missing(kind: string, name: string): Refusal {
+  return new Refusal('ENOENT', `no ${kind} ${name}`);
+}
+
+function ruleIndex(rules: readonly FakeRule[], { handle }: Rule): number {
+  const index = rules.findIndex((rule) => rule.handle === handle);
+  if (index === -1) throw missing('rule with handle', String(handle));
+  return index;
+}
+
+function copyTables(tables: ReadonlyMap<string, FakeTable>): Map<string, FakeTable> {
+  const copy = new Map<string, FakeTable>();
+  for (const [key, table] of tables) {
+    copy.set(key, {
+      ...table,
+      chains: new Map(
+        [...table.chains].map(([name, chain]) => [name, { ...chain, rules: [...chain.rules] }]),
+      ),
+      sets: new Map(
+        [...table.sets].map(([name, set]) => [name, { ...set, elements: new Map(set.elements) }]),
+      ),
+      counters: new Map(table.counters),
+    });
+  }
+  return copy;
+}
+
+/** Every chain, set and counter that a rule or an element names must exist. */
+function checkReferences(table: FakeTable, commands: readonly NftCommand[]): void {
+  const need = (found: boolean, what: string, by: string): void => {
+    if (found) return;
+    const cause = { errno: ERRNO.ENOENT, code: 'ENOENT', explanation: `${what} does not exist` };
+    throw new NftablesError(by, cause, commands.at(-1));
+  };
+  for (const { rules } of table.chains.values()) {
+    for (const { rule } of rules) {
+      const by = `rule ${printRule(rule)}`;
+      const { chains, sets, counters } = references(rule.statements);
+      for (const chain of chains) need(table.chains.has(chain), `chain ${chain}`, by);
+      for (const set of sets) need(table.sets.has(set), `set ${set}`, by);
+      for (const counter of counters) need(table.counters.has(counter), `counter ${counter}`, by);
+    }
+  }
+  for (const { definition, elements } of table.sets.values()) {
+    if (definition.kind !== 'map' || definition.data !== 'verdict') continue;
+    for (const element of elements.values()) {
+      const { value } = element;
+      if (value === undefined || !('chain' in value)) continue;
+      need(
+        table.chains.has(value.chain),
+        `chain ${value.chain}`,
+        `element ${printElement(element, definition)}`,
+      );
+    }
+  }
+}
+
+interface References {
+  readonly chains: string[];
+  readonly sets: string[];
+  readonly counters: string[];
+}
+
+function references(statements: readonly Statement[]): References {
+  const found: References = { chains: [], sets: [], counters: [] };
+  const visit = (value: Statement | Expression | NftSet | undefined): void => {
+    if (value === undefined || typeof value !== 'object' || !('kind' in value)) return;
+    switch (value.kind) {
+      case 'verdict':
+        if ('chain' in value) found.chains.push(value.chain);
+        break;
+      case 'match':
+        visit(value.left);
+        if (typeof value.right === 'object' && 'kind' in value.right) found.sets.push(value.right.name);
+        break;
+      case 'vmap':
+        if ('kind' in value.map) found.sets.push(value.map.name);
+        else for (const [, verdict] of value.map) visit(verdict);
+        break;
+      case 'dnat':
+      case 'snat':
+        if (typeof value.to === 'object' && 'kind' in value.to) visit(value.to);
+        if (typeof value.port === 'object') visit(value.port);
+        break;
+      case 'counter':
+        if (value.counter?.kind === 'counter') found.counters.push(value.counter.name);
+        else visit(value.counter);
+        break;
+      case 'add to set':
+      case 'update set':
+      case 'delete from set':
+        found.sets.push(value.set.name);
+        break;
+      case 'map':
+        found.sets.push(value.map.name);
+        break;
+      default:
+        break;
+    }
+  };
+  for (const statement of statements) visit(statement);
+  return found;
+}

@@ -1,0 +1,56 @@
+import type { Client } from '../../cluster/client.ts';
+import { systemClock, type Clock } from '../../cluster/clock.ts';
+import { errorMessage } from '../../model/errors.ts';
+import type { Controller, ControllerContext } from './controller.ts';
+import { createDeploymentController } from './deployment.ts';
+import { createInformers } from './informers.ts';
+import { createReplicaSetController } from './replica-set.ts';
+
+export interface ControllersOptions {
+  readonly client: Client;
+  /** Where node CIDRs come from: one, or one of each family. */
+  readonly clusterCidr: string | readonly string[];
+  /** 24 unless told (64 for IPv6). */
+  readonly nodeCidrPrefixLength?: number;
+  /** PEM, published in every namespace as the ConfigMap kube-root-ca.crt. */
+  readonly ca?: string;
+  /** A node that was silent for this long is taken for dead. */
+  readonly nodeGraceMs?: number;
+  readonly log?: (level: 'info' | 'warning' | 'error', message: string) => void;
+  readonly clock?: Clock;
+}
+
+/** All controllers, in no particular order: each one watches what it needs and none waits for another. */
+export function createControllers({
+  client,
+  log = () => {},
+  clock = systemClock,
+}: ControllersOptions): Controller {
+  const informers = createInformers(client, (error) =>
+    log('warning', `controllers: watch: ${errorMessage(error)}`),
+  );
+  const context: ControllerContext = {
+    client,
+    informers,
+    clock,
+    report: (message) => log('warning', message),
+  };
+  const controllers: Controller[] = [
+    createDeploymentController(context),
+    createReplicaSetController(context),
+  ];
+  return {
+    name: 'controllers',
+    async run(signal) {
+      const all = Object.values(informers);
+      const watching = all.map((informer) => informer.run(signal));
+      try {
+        await Promise.all(all.map(({ synced }) => synced));
+      } catch {
+        // aborted before the first lists were complete
+      }
+      if (!signal.aborted) await Promise.all(controllers.map((controller) => controller.run(signal)));
+      await Promise.all(watching);
+    },
+  };
+}

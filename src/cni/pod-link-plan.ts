@@ -97,20 +97,23 @@ export function podLinkPlan({
       interface: hostInterface,
       mac: HOST_MAC,
       addresses: [],
-      routes: ips.map(({ address, family }) => {
-        const source = nodeAddresses.find((node) => parseIp(node).family === family);
-        return {
-          dst: `${address}/${bits(family)}`,
-          protocol: POD_ROUTE_PROTOCOL,
-          ...(source !== undefined && { source }),
-        };
-      }),
+      routes: ips.map(({ address, family }) => hostRoute(address, family, nodeAddresses)),
       neighbours: addresses.map((address) => ({ address, mac })),
       // Strict reverse path filtering (RFC 3704): what a pod sends must come from its own address.
       sysctls: families.includes(4) ? [[`net.ipv4.conf.${hostInterface}.rp_filter`, '1']] : [],
       linkLocal: false,
     },
   };
+}
+
+function hostRoute(
+  address: string,
+  family: IpFamily,
+  nodeAddresses: readonly string[],
+): WithoutLink<RouteSpec> {
+  const route = { dst: `${address}/${bits(family)}`, protocol: POD_ROUTE_PROTOCOL };
+  const source = nodeAddresses.find((node) => parseIp(node).family === family);
+  return source === undefined ? route : { ...route, source };
 }
 
 /** A link-local IPv6 gateway is on the link by itself; the IPv4 one gets a route that says so. */

@@ -13,8 +13,10 @@ import { uplinkMtuBytes } from './uplink.ts';
 export interface PodNetworkOptions {
   /** The node's namespace; the calling thread's unless told. */
   readonly netns?: Netns;
-  /** `spec.podCIDRs` of the node: one per IP family. */
-  readonly podCidrs: readonly string[];
+  /** The door to that namespace, if one is open already. It stays open. */
+  readonly rtnl?: Rtnl;
+  /** The node's `spec.podCIDR`, or its `spec.podCIDRs` with a comma between them: one per IP family. */
+  readonly podCidr: string;
   /** The node's own addresses: connections from the node to its pods come from these. */
   readonly nodeAddresses?: readonly string[];
   /** Of the pods' links; the uplink's unless told. */
@@ -58,14 +60,15 @@ class RoutedPodNetwork implements NodePodNetwork {
   #oldestTrash: number | undefined;
 
   constructor(options: PodNetworkOptions) {
-    const { netns, podCidrs, databasePath, nodeName } = options;
+    const { netns, databasePath, nodeName } = options;
+    const podCidrs = options.podCidr.split(',').filter((cidr) => cidr !== '');
     this.#options = options;
     this.#open = options.openRtnl ?? openRtnl;
     this.#setSysctl =
       options.setSysctl ??
       (netns ? (name, value) => withNetns(netns, () => writeSysctl(name, value)) : writeSysctl);
     this.#ipam = createIpam({ podCidrs, databasePath, ...(nodeName !== undefined && { nodeName }) });
-    this.#host = this.#open(netns ? { netns } : {});
+    this.#host = options.rtnl ?? this.#open(netns ? { netns } : {});
   }
 
   // eslint-disable-next-line typescript/require-await -- the contract is asynchronous, the kernel is not
@@ -133,7 +136,7 @@ class RoutedPodNetwork implements NodePodNetwork {
 
   close(): void {
     this.collect();
-    this.#host.close();
+    if (this.#host !== this.#options.rtnl) this.#host.close();
     this.#ipam.close();
   }
 }

@@ -29,11 +29,11 @@ export function egressRules(plan: EgressPlan): NftCommand[] {
 
 /** Whether the kernel still has the rules; somebody may have deleted them. */
 export function egressInPlace(nftables: Nftables, plan: EgressPlan): boolean {
-  const tables = nftables.tables().map(({ family, name }) => `${family} ${name}`);
+  const tables = new Set(nftables.tables().map(({ family, name }) => `${family} ${name}`));
   return FAMILIES.every((family) => {
     const owner = EGRESS_TABLES[family];
     const wanted = cidrsOf(plan.podCidrs, family).length;
-    const exists = tables.includes(`${owner.family} ${owner.name}`);
+    const exists = tables.has(`${owner.family} ${owner.name}`);
     return wanted > 0 ? exists && nftables.rules(owner).length === wanted : !exists;
   });
 }

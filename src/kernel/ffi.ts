@@ -239,7 +239,7 @@ export function sendMessages(fd: number, headers: Buffer, count: number): number
 
 /** Where a buffer lies in memory, for structures that hold pointers. Keep the buffer referenced as long as they do. */
 export function addressOf(buffer: Buffer): bigint {
-  return BigInt(koffi.address(buffer));
+  return koffi.address(buffer);
 }
 
 /** mount(2) flags. */

@@ -63,14 +63,18 @@ function rtmsg(writer: MessageWriter, header: RouteHeader): MessageWriter {
 
 export function encodeReplaceRoute(spec: RouteSpec, resolve: ResolveLink): NetlinkMessage {
   const writer = new MessageWriter(RTM_ROUTE.NEW, NLM_F.CREATE | NLM_F.REPLACE);
-  encodeRoute(writer, spec, resolve, defaultScope(spec));
+  const { protocol = PROTOCOL.static, type = 'unicast' } = spec;
+  const scope = scopeNumber(defaultScope(spec));
+  encodeRoute(writer, spec, resolve, { protocol, scope, type: routeTypeNumber(type) });
   return writer.finish(() => `replace route ${describeRoute(spec)}`);
 }
 
 export function encodeDeleteRoute(spec: RouteSpec, resolve: ResolveLink): NetlinkMessage {
   const writer = new MessageWriter(RTM_ROUTE.DEL, 0);
   // RT_SCOPE_NOWHERE matches any scope, protocol 0 any protocol, type 0 any type.
-  encodeRoute(writer, { type: 'unicast', ...spec }, resolve, spec.scope ?? 'nowhere');
+  const scope = scopeNumber(spec.scope ?? 'nowhere');
+  const type = spec.type === undefined ? 0 : routeTypeNumber(spec.type);
+  encodeRoute(writer, spec, resolve, { protocol: spec.protocol ?? 0, scope, type });
   return writer.finish(() => `delete route ${describeRoute(spec)}`);
 }
 
@@ -82,16 +86,21 @@ function defaultScope({ type = 'unicast', gateway, nextHops, scope }: RouteSpec)
   return gateway === undefined && nextHops === undefined ? 'link' : 'universe';
 }
 
-function encodeRoute(writer: MessageWriter, spec: RouteSpec, resolve: ResolveLink, scope: Scope): void {
+function encodeRoute(
+  writer: MessageWriter,
+  spec: RouteSpec,
+  resolve: ResolveLink,
+  { protocol, scope, type }: { protocol: number; scope: number; type: number },
+): void {
   const dst = encodePrefix(spec.dst);
   const table = spec.table ?? (spec.type === 'local' ? TABLE.local : TABLE.main);
   rtmsg(writer, {
     family: addressFamily(dst.family),
     dstLength: dst.prefixLength,
     table,
-    protocol: spec.protocol ?? PROTOCOL.static,
-    scope: dst.family === 4 ? scopeNumber(scope) : 0,
-    type: routeTypeNumber(spec.type ?? 'unicast'),
+    protocol,
+    scope: dst.family === 4 ? scope : 0,
+    type,
     flags: spec.onlink ? RTNH_F_ONLINK : 0,
   });
   if (dst.prefixLength > 0) writer.attrBytes(RTA.DST, dst.bytes);

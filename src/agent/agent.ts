@@ -14,7 +14,8 @@ import { createDns } from '../dns/dns.ts';
 import { createFabric } from '../fabric/fabric.ts';
 import type { Netns } from '../kernel/netns.ts';
 import { openNftables } from '../kernel/nftables/nftables.ts';
-import { openRtnl } from '../kernel/rtnl/rtnl.ts';
+import { isErrno } from '../kernel/ffi.ts';
+import { openRtnl, type Rtnl } from '../kernel/rtnl/rtnl.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
 import { readClusterConfig } from './config.ts';
@@ -85,7 +86,13 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
       rtnl.setLink('lo', { up: true });
       addLocalAddress(rtnl, config.clusterDns);
       const { podCidr } = await ownNode(client, nodeName, signal);
-      const podNetwork = createPodNetwork({ netns, rtnl, podCidr, databasePath: join(stateDirectory, 'node.db') });
+      const podNetwork = createPodNetwork({
+        netns,
+        rtnl,
+        podCidr,
+        nodeName,
+        databasePath: join(stateDirectory, 'node.db'),
+      });
       network.resolve(podNetwork);
       const parts = [
         createFabric({ client, nodeName, rtnl, nftables, clusterCidr: config.clusterCidr, log }),

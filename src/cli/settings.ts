@@ -44,5 +44,5 @@ export function readSettings(file: string): LabSettings {
       refuse(`${key} must be a ${type}`, `${file}, ${key}`, `It is ${JSON.stringify(setting)} now.`);
     }
   }
-  return value as LabSettings;
+  return value;
 }

@@ -12,7 +12,7 @@ import type { LabInfo } from './control/protocol.ts';
 import { createControllers } from './controllers/controllers.ts';
 import { kubeconfigText } from './kubeconfig.ts';
 import { createUnderlay, routerAddress, worldAddress } from './links/underlay.ts';
-import type { Log } from './log.ts';
+import { errorText, type Log } from './log.ts';
 import { createLabNode } from './nodes/node.ts';
 import type { LabOptions } from './options.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
@@ -69,7 +69,7 @@ export function createLab(
       serviceCidr: options.serviceCidr,
       advertise: { address: routerAddress, port: apiPort },
       dialKubelet: (node) => connect(join(runtimeDirectory, 'nodes', node, 'kubelet.sock')),
-      log,
+      onError: (error, where) => log('error', `API server, ${where}: ${errorText(error)}`),
     });
     const host = api.listen({ host: '127.0.0.1', port: 0 });
     const inside = withNetns(underlay.switchNetns, () => api?.listen({ port: apiPort }));
@@ -82,7 +82,7 @@ export function createLab(
       organization: string,
       url: string,
     ): Promise<void> => {
-      const identity = await pki.issue({ commonName, organizations: [organization] });
+      const identity = pki.issue({ commonName, organizations: [organization] });
       const text = kubeconfigText({
         name: options.name,
         server: url,
@@ -116,7 +116,7 @@ export function createLab(
       }).run(stopping.signal),
       createScheduler({ client, log }).run(stopping.signal),
     ]);
-    controllers.catch((error: Error) => log('error', `controllers: ${error.stack ?? error.message}`));
+    controllers.catch((error: unknown) => log('error', `controllers: ${errorText(error)}`));
     for (const node of nodes) node.start();
     log('info', `API server at ${server}`);
     return { server };
@@ -127,7 +127,7 @@ export function createLab(
       try {
         started.resolve(await start());
       } catch (error) {
-        log('error', `start: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+        log('error', `start: ${errorText(error)}`);
         started.reject(error);
       }
     },

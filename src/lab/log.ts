@@ -5,6 +5,11 @@ export type Log = (level: LogLevel, message: string) => void;
 
 const maxBytes = 8 << 20;
 
+/** An error for the log: with its stack, where it has one. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
 /** Appends lines to a file of bounded size, the older half kept beside it as `.1`. */
 export function createLogger(path: string): Log {
   let written = 0;

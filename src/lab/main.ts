@@ -11,7 +11,7 @@ import { controlAddress } from './control/protocol.ts';
 import { listenControl } from './control/server.ts';
 import { createLab } from './lab.ts';
 import type { LabOptions } from './options.ts';
-import { createLogger } from './log.ts';
+import { createLogger, errorText } from './log.ts';
 import type { LabGreeting } from './process/launch.ts';
 import { redirectOutput } from './process/stdio.ts';
 
@@ -39,7 +39,7 @@ function explain(error: unknown): LabGreeting {
 
 async function main(): Promise<void> {
   const options = JSON.parse(process.argv[2] ?? '') as LabOptions & { readonly uid: number };
-  mount('tmpfs', '/run', 'tmpfs', 0, 'mode=755');
+  mount('/run', { source: 'podnet', type: 'tmpfs', data: 'mode=755' });
   mkdirSync(runtimeDirectory, { mode: 0o700 });
   // libuv's threads are born in the namespace of the thread that first needs them, and stay there for ever.
   await stat('/');
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   control.on('error', (error) => log('error', `control socket: ${error.message}`));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0));
   process.on('unhandledRejection', (error) => {
-    log('error', `unhandled: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    log('error', `unhandled: ${errorText(error)}`);
   });
 
   greet({ listening: true });

@@ -86,7 +86,10 @@ export function labOptions(settings: LabSettings): LabOptions {
       'Use a prefix from /8 to /27.',
     );
   }
-  const taken: [whose: string, range: Cidr][] = reservedCidrs.map((text) => [`the lab's own ${text}`, parseCidr(text)]);
+  const taken: [whose: string, range: Cidr][] = reservedCidrs.map((text) => [
+    `the lab's own ${text}`,
+    parseCidr(text),
+  ]);
   for (const [where, range] of [
     ['cidr', cluster],
     ['serviceCidr', services],

@@ -39,7 +39,7 @@ function serve(connection: Socket, handlers: ControlHandlers): void {
     const { id, method, params } = request;
     try {
       if (!Object.hasOwn(handlers, method)) {
-        throw new PodnetError(`The lab does not know "${String(method)}"`, { code: 'unknown-method' });
+        throw new PodnetError(`The lab does not know "${method as string}"`, { code: 'unknown-method' });
       }
       const handler = handlers[method] as (params: unknown, connection: Socket) => unknown;
       answer({ id, result: await handler(params, connection) });

@@ -18,7 +18,7 @@ import type { KubeObject } from '../../model/objects.ts';
 export interface ManifestObject {
   readonly object: KubeObject & { apiVersion: string; kind: string };
   /** `app.yaml:12`, of the object, or of the nearest written ancestor of a field such as `spec.ports[0].port`. */
-  where(field?: string): string;
+  readonly where: (field?: string) => string;
   /** `Service default/frontend`. */
   readonly title: string;
 }

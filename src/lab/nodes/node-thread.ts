@@ -7,9 +7,10 @@ import { createAgent } from '../../agent/agent.ts';
 import { Client } from '../../cluster/client.ts';
 import { createHttpsTransport } from '../../cluster/https-transport.ts';
 import { loadKubeconfig } from '../../cluster/kubeconfig.ts';
-import { enterNetns, openNetns } from '../../kernel/netns.ts';
-import { errorMessage } from '../../model/errors.ts';
-import { createKubelet, type Kubelet } from '../kubelet/kubelet.ts';
+import type { PodNetwork } from '../../cni/pod-network.ts';
+import { enterNetns, openNetns, type Netns } from '../../kernel/netns.ts';
+import { createKubelet } from '../kubelet/kubelet.ts';
+import { errorText } from '../log.ts';
 import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
 
 const data = workerData as NodeThreadData;
@@ -24,7 +25,26 @@ const netns = openNetns(`/proc/self/fd/${data.netnsFd}`);
 enterNetns(netns);
 
 const stopping = new AbortController();
-let kubelet: Kubelet | undefined;
+/** Of the pods that are on the network now, by uid: where an observed packet starts and ends. */
+const podNetns = new Map<string, Netns>();
+
+/** The agent's pod network, with the namespaces it serves remembered. */
+function remembering(network: PodNetwork): PodNetwork {
+  const uids = new Map<string, string>();
+  return {
+    async add(sandbox) {
+      const attachment = await network.add(sandbox);
+      uids.set(sandbox.containerId, sandbox.uid);
+      podNetns.set(sandbox.uid, sandbox.netns);
+      return attachment;
+    },
+    async del(sandbox) {
+      podNetns.delete(uids.get(sandbox.containerId) ?? '');
+      uids.delete(sandbox.containerId);
+      await network.del(sandbox);
+    },
+  };
+}
 
 async function run(): Promise<void> {
   const transport = createHttpsTransport(loadKubeconfig(data.kubeconfig));
@@ -36,16 +56,16 @@ async function run(): Promise<void> {
     stateDirectory: `${data.runtimeDirectory}/nodes/${data.name}`,
     log,
   });
-  kubelet = createKubelet({
+  const kubelet = createKubelet({
     client,
     nodeName: data.name,
-    nodeAddress: data.address,
+    nodeAddresses: [data.address],
     netns,
-    podNetwork: agent.podNetwork,
+    podNetwork: remembering(agent.podNetwork),
     runtimeDirectory: data.runtimeDirectory,
-    clusterDns: data.options.clusterDns,
+    clusterDns: [data.options.clusterDns],
     clusterDomain: data.options.clusterDomain,
-    log,
+    onError: (error) => log('error', `kubelet: ${errorText(error)}`),
   });
   try {
     await Promise.all([agent.run(stopping.signal), kubelet.run(stopping.signal)]);
@@ -58,9 +78,7 @@ async function start(): Promise<void> {
   try {
     await run();
   } catch (error) {
-    if (!stopping.signal.aborted) {
-      log('error', error instanceof Error ? (error.stack ?? error.message) : errorMessage(error));
-    }
+    if (!stopping.signal.aborted) log('error', errorText(error));
   }
   post({ type: 'stopped' });
 }
@@ -74,6 +92,6 @@ port.on('message', (command: NodeCommand) => {
       stopping.abort();
       return;
     case 'podNetns':
-      post({ type: 'podNetns', id: command.id, fd: kubelet?.podNetns(command.podUid)?.fd });
+      post({ type: 'podNetns', id: command.id, fd: podNetns.get(command.podUid)?.fd });
   }
 });

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { createNetns, type Netns } from '../../kernel/netns.ts';
 import { nodeAddress } from '../links/underlay.ts';
-import type { Log } from '../log.ts';
+import { errorText, type Log } from '../log.ts';
 import type { LabOptions } from '../options.ts';
 import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
 
@@ -66,9 +66,7 @@ export function createLabNode({
       }
     });
   });
-  worker.on('error', (error) =>
-    log('error', `${name}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`),
-  );
+  worker.on('error', (error) => log('error', `${name}: ${errorText(error)}`));
   const send = (command: NodeCommand): void => worker.postMessage(command);
   return {
     name,

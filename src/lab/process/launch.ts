@@ -12,10 +12,6 @@ export type LabGreeting =
   | { readonly listening: true }
   | { readonly error: ErrorDetails & { readonly message: string } };
 
-export interface LabProcess {
-  readonly child: ChildProcess;
-}
-
 /**
  * Two steps, because only a process outside can write the id maps: a shell in the new user namespace says it is there
  * and waits; then, root inside, it makes the other namespaces and becomes the lab. The values travel as arguments,
@@ -43,75 +39,67 @@ function userNamespaceFix(): string {
   return 'Allow them: sudo sysctl user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1, or run podnet as root.';
 }
 
-async function firstLines(child: ChildProcess, onLine: (line: string) => boolean): Promise<void> {
+/** Reads lines until one satisfies; false when the output ends before. */
+async function firstLines(child: ChildProcess, onLine: (line: string) => boolean): Promise<boolean> {
   const { stdout } = child;
-  if (stdout === null) return;
+  if (stdout === null) return false;
   const reader = createInterface({ input: stdout });
   try {
-    for await (const line of reader) if (onLine(line)) return;
+    for await (const line of reader) if (onLine(line)) return true;
+    return false;
   } finally {
     reader.close();
   }
 }
 
-/**
- * Starts a lab in namespaces of its own and resolves when its control socket listens. The lab outlives this process;
- * whoever wants its life tied to a connection says so on the control socket.
- */
-export async function launchLab(options: LabOptions): Promise<LabProcess> {
-  const { uid, gid, username: user } = userInfo();
-  const lab = [
-    process.execPath,
-    '--disable-warning=ExperimentalWarning',
-    labEntry(),
-    JSON.stringify({ ...options, uid }),
-  ];
-  const child = spawn('unshare', ['--user', '--', 'sh', '-c', waitForMaps, 'sh', ...lab], {
-    detached: true,
-    cwd: '/',
-    stdio: ['pipe', 'pipe', 'pipe'],
+interface Identity {
+  readonly uid: number;
+  readonly gid: number;
+  readonly user: string;
+}
+
+function notStarted(stderr: string, how: string): PodnetError {
+  const denied = /unshare failed|Operation not permitted|No space left/.test(stderr);
+  return new PodnetError(denied ? 'This machine does not allow new namespaces' : 'The lab did not start', {
+    code: denied ? 'no-namespaces' : 'lab-failed',
+    where: stderr.trim() || how,
+    ...(denied ? { fix: userNamespaceFix() } : {}),
   });
+}
+
+/** Rejects when the process cannot be started, ends, or takes too long. */
+function watchForFailure(
+  child: ChildProcess,
+  stderr: () => string,
+): { failed: Promise<never>; stop: () => void } {
+  const { promise: failed, reject } = Promise.withResolvers<never>();
+  failed.catch(() => undefined);
+  child.once('error', (error: NodeJS.ErrnoException) => {
+    const missing = { code: 'missing-program', fix: 'Install it: apt-get install util-linux' };
+    reject(error.code === 'ENOENT' ? new PodnetError('The program unshare is missing', missing) : error);
+  });
+  child.once('close', (code, signal) => reject(notStarted(stderr(), `exit ${signal ?? code}`)));
+  const timer = setTimeout(() => {
+    reject(new PodnetError('The lab did not start in time', { code: 'lab-timeout', where: stderr().trim() }));
+  }, startTimeoutMs);
+  return { failed, stop: () => clearTimeout(timer) };
+}
+
+/** One try, with a user namespace for `identity` or, without one, in the caller's. */
+async function launch(lab: readonly string[], identity: Identity | undefined): Promise<void> {
+  const program = ['sh', '-c', waitForMaps, 'sh', ...lab];
+  const [file = '', ...args] = identity === undefined ? program : ['unshare', '--user', '--', ...program];
+  const child = spawn(file, args, { detached: true, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
   let stderr = '';
-  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+  child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-4096);
   });
-  const failure = new Promise<never>((_, fail) => {
-    child.on('error', (error: NodeJS.ErrnoException) => {
-      fail(
-        error.code === 'ENOENT'
-          ? new PodnetError('The program unshare is missing', {
-              code: 'missing-program',
-              fix: 'Install it: apt-get install util-linux',
-            })
-          : error,
-      );
-    });
-    child.on('exit', (code, signal) => {
-      const denied = /unshare failed|Operation not permitted|No space left/.test(stderr);
-      fail(
-        new PodnetError(
-          denied ? 'This machine does not allow new user namespaces' : 'The lab did not start',
-          {
-            code: denied ? 'no-user-namespaces' : 'lab-failed',
-            where: stderr.trim() || `exit ${signal ?? code}`,
-            ...(denied ? { fix: userNamespaceFix() } : {}),
-          },
-        ),
-      );
-    });
-  });
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<never>((_, fail) => {
-    timer = setTimeout(
-      () =>
-        fail(new PodnetError('The lab did not start in time', { code: 'lab-timeout', where: stderr.trim() })),
-      startTimeoutMs,
-    );
-  });
+  child.stdin.on('error', () => undefined); // Its end is reported by `close`.
+  const { failed, stop } = watchForFailure(child, () => stderr);
   const greeting = firstLines(child, (line) => {
     if (line === 'mapme') {
-      writeIdMaps(child.pid ?? 0, { uid, gid, user });
-      child.stdin?.end('go\n');
+      if (identity !== undefined) writeIdMaps(child.pid ?? 0, identity);
+      child.stdin.end('go\n');
       return false;
     }
     const words = JSON.parse(line) as LabGreeting;
@@ -119,7 +107,7 @@ export async function launchLab(options: LabOptions): Promise<LabProcess> {
     return true;
   });
   try {
-    await Promise.race([greeting, failure, timeout]);
+    await Promise.race([greeting.then((greeted) => greeted || failed), failed]);
   } catch (error) {
     child.kill('SIGKILL');
     throw error instanceof PodnetError
@@ -129,13 +117,26 @@ export async function launchLab(options: LabOptions): Promise<LabProcess> {
           cause: error,
         });
   } finally {
-    clearTimeout(timer);
-    failure.catch(() => undefined);
+    stop();
+    for (const stream of child.stdio) stream?.destroy();
+    child.removeAllListeners();
+    child.unref();
   }
-  child.stdin?.destroy();
-  child.stdout?.destroy();
-  child.stderr?.destroy();
-  child.removeAllListeners();
-  child.unref();
-  return { child };
+}
+
+/**
+ * Starts a lab in namespaces of its own and resolves when its control socket listens. The lab outlives this process;
+ * whoever wants its life tied to a connection says so on the control socket.
+ */
+export async function launchLab(options: LabOptions): Promise<void> {
+  const { uid, gid, username: user } = userInfo();
+  const argument = JSON.stringify({ ...options, uid });
+  const lab = [process.execPath, '--disable-warning=ExperimentalWarning', labEntry(), argument];
+  try {
+    await launch(lab, { uid, gid, user });
+  } catch (error) {
+    // Root does not need a user namespace; where none can be made, the other namespaces must do.
+    if (uid !== 0 || !(error instanceof PodnetError && error.code === 'no-namespaces')) throw error;
+    await launch(lab, undefined);
+  }
 }

@@ -1,0 +1,119 @@
+import { type NftCommand, destroy } from '../../kernel/nftables/commands.ts';
+import { NftablesError, isNotFound } from '../../kernel/nftables/nftables-error.ts';
+import type { Nftables } from '../../kernel/nftables/nftables.ts';
+import { printElement } from '../../kernel/nftables/print.ts';
+import type { IpFamily } from '../../model/ip.ts';
+import type { PlanChange, PlannedPort, ServicePlan } from '../plan.ts';
+import type { ServiceBackend } from './backend.ts';
+import { FamilyState } from './nftables-family.ts';
+import { servicesTable } from './nftables-table.ts';
+
+const FAMILIES: readonly IpFamily[] = [4, 6];
+
+/**
+ * Services in the kernel's nf_tables: table `podnet-services`, in family ip, and in ip6 once a Service has an IPv6
+ * address. It is changed from memory, never by listing the kernel first.
+ */
+export function createNftablesBackend(options: {
+  readonly nftables: Nftables;
+  readonly nodeName: string;
+}): ServiceBackend {
+  return new NftablesBackend(options);
+}
+
+class NftablesBackend implements ServiceBackend {
+  readonly #nftables: Nftables;
+  readonly #nodeName: string;
+  #states = new Map<IpFamily, FamilyState>();
+  #generation = 0;
+
+  constructor({ nftables, nodeName }: { nftables: Nftables; nodeName: string }) {
+    this.#nftables = nftables;
+    this.#nodeName = nodeName;
+  }
+
+  sync(plan: ServicePlan): void {
+    this.#states = new Map();
+    const ports = [...plan.ports.values()];
+    const commands = this.#change({ set: ports, removed: [] }, new Set<IpFamily>([4, ...this.#present()]));
+    try {
+      this.#commit(commands);
+    } catch (error) {
+      if (!(error instanceof NftablesError) || error.code !== 'EMSGSIZE') throw error;
+      // Without privileges outside a user namespace a batch is limited by net.core.wmem_max. The base chains come
+      // last, so that no packet meets a half-filled map; until then new connections to Services find no rule.
+      this.#commit(commands, { atomic: false });
+    }
+  }
+
+  apply(change: PlanChange): void {
+    this.#commit(this.#change(change, new Set()));
+  }
+
+  /** `replace` names families whose table is to be made anew even if they have no port. */
+  #change({ set, removed }: PlanChange, replace: ReadonlySet<IpFamily>): NftCommand[] {
+    return FAMILIES.flatMap((family) => {
+      const of = (port: PlannedPort): boolean => port.family === family;
+      const change = { set: set.filter(of), removed: removed.filter(of) };
+      const known = this.#states.get(family);
+      if (known !== undefined) return known.change(change);
+      if (change.set.length === 0) {
+        if (!replace.has(family)) return [];
+        if (family === 6) return [destroy(servicesTable(6).table)];
+      }
+      const state = new FamilyState(family, this.#nodeName);
+      this.#states.set(family, state);
+      return [...state.table.create, ...state.change(change), ...state.table.activate];
+    });
+  }
+
+  #commit(commands: readonly NftCommand[], options: { atomic?: boolean } = {}): void {
+    if (commands.length === 0) return;
+    this.#nftables.apply(commands, options);
+    this.#generation = this.#nftables.generation();
+  }
+
+  /** The families whose table exists. */
+  #present(): IpFamily[] {
+    const tables = this.#nftables.tables();
+    return FAMILIES.filter((family) => {
+      const { table } = servicesTable(family);
+      return tables.some(({ family: of, name }) => of === table.family && name === table.name);
+    });
+  }
+
+  isIntact(): boolean {
+    const generation = this.#nftables.generation();
+    if (generation === this.#generation) return true;
+    try {
+      if (![...this.#states.values()].every((state) => this.#matches(state))) return false;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+    this.#generation = generation;
+    return true;
+  }
+
+  #matches(state: FamilyState): boolean {
+    const { table } = state.table;
+    const chains = new Map(this.#nftables.chains(table).map(({ name }) => [name, 0]));
+    for (const { chain } of this.#nftables.rules(table)) chains.set(chain, (chains.get(chain) ?? 0) + 1);
+    const expected = state.expectedChains();
+    if (chains.size !== expected.size) return false;
+    for (const [name, rules] of expected) if (chains.get(name) !== rules) return false;
+    for (const [set, list] of state.expected()) {
+      const wanted = new Set(list.map((element) => printElement(element, set)));
+      const found = this.#nftables.elements(set);
+      if (found.length !== wanted.size) return false;
+      if (!found.every((element) => wanted.has(printElement(element, set)))) return false;
+    }
+    return true;
+  }
+
+  cleanup(): void {
+    this.#states = new Map();
+    const commands = this.#present().map((family) => destroy(servicesTable(family).table));
+    if (commands.length > 0) this.#nftables.apply(commands);
+  }
+}

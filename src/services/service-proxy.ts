@@ -1,0 +1,151 @@
+import type { Client } from '../cluster/client.ts';
+import { createInformer } from '../cluster/informer.ts';
+import { endpointSlices, services } from '../cluster/resources.ts';
+import { errorMessage } from '../model/errors.ts';
+import type { Nftables } from '../kernel/nftables/nftables.ts';
+import type { ServiceBackend } from './backends/backend.ts';
+import { createNftablesBackend } from './backends/nftables.ts';
+import { type ServiceCompiler, createServiceCompiler } from './compile.ts';
+import { leanEndpointSlice, leanService } from './lean-objects.ts';
+import type { ServicePlan } from './plan.ts';
+
+export interface ServiceProxyOptions {
+  readonly client: Client;
+  readonly nodeName: string;
+  /** Of the node's network namespace. */
+  readonly nftables: Nftables;
+  /** Addresses the node answers on itself, such as the cluster DNS: their Services are left alone. */
+  readonly localAddresses?: readonly string[];
+  readonly backend?: ServiceBackend;
+  /** How often it is looked for changes that others made to the kernel. */
+  readonly checkIntervalMs?: number;
+  readonly log?: (level: 'info' | 'warning' | 'error', message: string) => void;
+}
+
+export interface ServiceProxy {
+  /** Resolves when the kernel holds all Services for the first time. */
+  readonly ready: Promise<void>;
+  /** Keeps the kernel as the Services and EndpointSlices say until the signal aborts. What it made stays. */
+  run(signal: AbortSignal): Promise<void>;
+  /** As carried out last. */
+  readonly plan: ServicePlan;
+  /** Removes everything from the kernel. */
+  cleanup(): void;
+}
+
+/** Connections to Services on one node. */
+export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
+  const {
+    client,
+    nodeName,
+    nftables,
+    localAddresses = [],
+    checkIntervalMs = 30_000,
+    log = () => undefined,
+  } = options;
+  const backend = options.backend ?? createNftablesBackend({ nftables, nodeName });
+  const compiler = createServiceCompiler({ localAddresses });
+  const ready = Promise.withResolvers<void>();
+  ready.promise.catch(() => undefined); // whoever awaits it hears of it
+  const keeper = new BackendKeeper({ backend, compiler, log, done: () => ready.resolve() });
+
+  async function run(signal: AbortSignal): Promise<void> {
+    const onError = (error: unknown): void => log('warning', `services: ${errorMessage(error)}`);
+    const serviceInformer = createInformer(client, services, { transform: leanService, onError });
+    const sliceInformer = createInformer(client, endpointSlices, { transform: leanEndpointSlice, onError });
+    serviceInformer.onChange(({ type, key, object }) => {
+      if (type === 'deleted') compiler.deleteService(key);
+      else compiler.setService(object);
+      keeper.changed();
+    });
+    sliceInformer.onChange(({ type, key, object }) => {
+      if (type === 'deleted') compiler.deleteSlice(key);
+      else compiler.setSlice(object);
+      keeper.changed();
+    });
+    const informers = [serviceInformer.run(signal), sliceInformer.run(signal)];
+    Promise.all([serviceInformer.synced, sliceInformer.synced]).then(
+      () => keeper.start(signal, checkIntervalMs),
+      ready.reject,
+    );
+    await Promise.all(informers);
+  }
+
+  return { ready: ready.promise, run, plan: compiler.plan, cleanup: () => backend.cleanup() };
+}
+
+interface KeeperOptions {
+  readonly backend: ServiceBackend;
+  readonly compiler: ServiceCompiler;
+  readonly log: (level: 'info' | 'warning' | 'error', message: string) => void;
+  /** Called after every success. */
+  readonly done: () => void;
+}
+
+const RETRY_MS = { first: 50, last: 10_000 } as const;
+
+/**
+ * Carries changes to the backend: all that came in one turn of the event loop together, incrementally while all is
+ * well, and by a full sync at the start, after an error and when others changed the kernel.
+ */
+export class BackendKeeper {
+  readonly #options: KeeperOptions;
+  #signal: AbortSignal | undefined;
+  #scheduled = false;
+  #fullSync = true;
+  #failures = 0;
+
+  constructor(options: KeeperOptions) {
+    this.#options = options;
+  }
+
+  start(signal: AbortSignal, checkIntervalMs: number): void {
+    if (signal.aborted) return;
+    this.#signal = signal;
+    const check = setInterval(() => this.#check(), checkIntervalMs);
+    check.unref();
+    signal.addEventListener('abort', () => clearInterval(check), { once: true });
+    this.#flush();
+  }
+
+  /** Something changed; nothing happens before `start`. */
+  changed(): void {
+    if (this.#signal === undefined || this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    if (this.#signal?.aborted !== false) return;
+    const { backend, compiler, log, done } = this.#options;
+    try {
+      const change = compiler.takeChange();
+      if (this.#fullSync) backend.sync(compiler.plan);
+      else if (change.set.length + change.removed.length > 0) backend.apply(change);
+      this.#fullSync = false;
+      this.#failures = 0;
+    } catch (error) {
+      this.#fullSync = true;
+      const delayMs = Math.min(RETRY_MS.first * 2 ** this.#failures++, RETRY_MS.last);
+      log('error', `services: ${errorMessage(error)}; trying again from scratch in ${delayMs} ms`);
+      this.#scheduled = true;
+      setTimeout(() => this.#flush(), delayMs).unref();
+      return;
+    }
+    done();
+  }
+
+  #check(): void {
+    const { backend, log } = this.#options;
+    if (this.#scheduled) return;
+    try {
+      if (backend.isIntact()) return;
+      log('warning', 'services: the nftables table was changed by others; putting it right');
+    } catch (error) {
+      log('error', `services: ${errorMessage(error)}`);
+    }
+    this.#fullSync = true;
+    this.changed();
+  }
+}

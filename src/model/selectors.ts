@@ -56,7 +56,9 @@ function meets({ operator, values }: Requirement, value: string | undefined): bo
  */
 export function compileLabelSelector(selector: LabelSelector | undefined): Selector | undefined {
   if (selector === undefined) return undefined;
-  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) => requirement(key, 'In', [value]));
+  const equal = Object.entries(selector.matchLabels ?? {}).map(([key, value]) =>
+    requirement(key, 'In', [value]),
+  );
   const expressions = (selector.matchExpressions ?? []).map(({ key, operator, values }) => {
     if (operator !== 'In' && operator !== 'NotIn' && operator !== 'Exists' && operator !== 'DoesNotExist') {
       throw new SelectorSyntaxError(`"${operator}" is not a valid label selector operator`);
@@ -106,9 +108,7 @@ export function parseLabelSelector(text: string): Selector {
 
   const next = (): string => tokens[at++] ?? '';
   const fail = (expected: string, found: string): never => {
-    throw new SelectorSyntaxError(
-      `unable to parse requirement: found '${found}', expected: ${expected}`,
-    );
+    throw new SelectorSyntaxError(`unable to parse requirement: found '${found}', expected: ${expected}`);
   };
   const word = (expected: string): string => {
     const token = next();
@@ -168,7 +168,7 @@ export function parseLabelSelector(text: string): Selector {
       case 'notin':
         return [requirement(key, 'NotIn', valueList())];
       default:
-        return fail("in, notin, =, ==, !=, gt, lt", operator);
+        return fail('in, notin, =, ==, !=, gt, lt', operator);
     }
   }
 }
@@ -217,7 +217,8 @@ export function parseFieldSelector(text: string): FieldRequirement[] {
     .filter((term) => term !== '')
     .map((term) => {
       const match = /^([^=!]*?)(!=|==|=)(.*)$/su.exec(term);
-      if (match === null) throw new SelectorSyntaxError(`invalid selector: '${text}'; can't understand '${term}'`);
+      if (match === null)
+        throw new SelectorSyntaxError(`invalid selector: '${text}'; can't understand '${term}'`);
       const [, field = '', operator = '', value = ''] = match;
       if (/(?:^|[^\\])(?:\\\\)*[=]/u.test(value)) {
         throw new SelectorSyntaxError(`invalid field selector: unescaped '=' in value '${value}'`);

@@ -46,7 +46,11 @@ export function unknownReference(field: string, value: unknown): FieldError {
 }
 
 export function tooLong(field: string, limitBytes: number): FieldError {
-  return { field, reason: 'FieldValueTooLong', message: `Too long: may not be more than ${limitBytes} bytes` };
+  return {
+    field,
+    reason: 'FieldValueTooLong',
+    message: `Too long: may not be more than ${limitBytes} bytes`,
+  };
 }
 
 export function tooMany(field: string, count: number, limit: number): FieldError {

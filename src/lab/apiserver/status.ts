@@ -139,7 +139,8 @@ export function unsupportedMediaType(accepted: readonly string[]): StatusError {
     code: 415,
     reason: 'UnsupportedMediaType',
     message:
-      'the body of the request was in an unknown format - accepted media types include: ' + accepted.join(', '),
+      'the body of the request was in an unknown format - accepted media types include: ' +
+      accepted.join(', '),
   });
 }
 
@@ -151,7 +152,10 @@ export function tooLarge(limitBytes: number): StatusError {
   });
 }
 
-export function tooManyRequests(message: string, causes: readonly { reason: string; message: string }[]): StatusError {
+export function tooManyRequests(
+  message: string,
+  causes: readonly { reason: string; message: string }[],
+): StatusError {
   return new StatusError({ code: 429, reason: 'TooManyRequests', message, details: { causes: [...causes] } });
 }
 

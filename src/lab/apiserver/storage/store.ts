@@ -150,8 +150,17 @@ export function openStore({
     try {
       if (type === 'DELETED') statements.deleteObject.run(storage, namespace, name);
       else statements.putObject.run(storage, namespace, name, resourceVersion);
-      statements.addVersion.run(resourceVersion, type, storage, namespace, name, JSON.stringify(object), previous);
-      if (resourceVersion % 1024 === 0 && resourceVersion - compacted > logSize) compact(resourceVersion - logSize);
+      statements.addVersion.run(
+        resourceVersion,
+        type,
+        storage,
+        namespace,
+        name,
+        JSON.stringify(object),
+        previous,
+      );
+      if (resourceVersion % 1024 === 0 && resourceVersion - compacted > logSize)
+        compact(resourceVersion - logSize);
       statements.commit.run();
     } catch (error) {
       database.exec('ROLLBACK');
@@ -200,14 +209,23 @@ export function openStore({
       const previous = get(key);
       const resourceVersion = latest + 1;
       object.metadata.resourceVersion = String(resourceVersion);
-      record({ resourceVersion, type: previous === undefined ? 'ADDED' : 'MODIFIED', ...key, object, previous });
+      record({
+        resourceVersion,
+        type: previous === undefined ? 'ADDED' : 'MODIFIED',
+        ...key,
+        object,
+        previous,
+      });
       return object;
     },
     remove(key) {
       const previous = get(key);
       if (previous === undefined) return undefined;
       const resourceVersion = latest + 1;
-      const object = { ...previous, metadata: { ...previous.metadata, resourceVersion: String(resourceVersion) } };
+      const object = {
+        ...previous,
+        metadata: { ...previous.metadata, resourceVersion: String(resourceVersion) },
+      };
       record({ resourceVersion, type: 'DELETED', ...key, object, previous });
       return object;
     },
@@ -256,7 +274,15 @@ function fromRow(row: VersionRow): Change {
   const { resource_version: resourceVersion, type, storage, namespace, name } = row;
   const object = JSON.parse(row.json) as StoredObject;
   const before = row.previous === null ? object : (JSON.parse(row.previous) as StoredObject);
-  return { resourceVersion, type, storage, namespace, name, object, previous: type === 'ADDED' ? undefined : before };
+  return {
+    resourceVersion,
+    type,
+    storage,
+    namespace,
+    name,
+    object,
+    previous: type === 'ADDED' ? undefined : before,
+  };
 }
 
 /**

@@ -11,6 +11,7 @@ import type { Netns } from '../netns.ts';
 
 export { PROTOCOL, TABLE } from './names.ts';
 export { openRtnl } from './kernel-rtnl.ts';
+export { createFakeRtnl, type FakeRtnl } from './fake-rtnl.ts';
 
 /** An interface by name or index. An index costs nothing; a name may cost a lookup. */
 export type LinkRef = string | number;

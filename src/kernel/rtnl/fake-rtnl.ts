@@ -1,0 +1,479 @@
+/**
+ * rtnetlink in memory, for the tests of whatever uses it: the same requests succeed and fail, with the same errno
+ * names, as far as `rtnl-conformance.ts` tells. Packets go nowhere.
+ */
+import { type Ip, bits, cidrContains, parseCidr, parseIp } from '../../model/ip.ts';
+import { errnoNumber } from '../ffi.ts';
+import { NetlinkError } from '../netlink/netlink-error.ts';
+import type { Netns } from '../netns.ts';
+import { PROTOCOL, TABLE, checkLinkName, encodeMac, encodePrefix } from './names.ts';
+import { describeRoute } from './route-codec.ts';
+import type * as rtnl from './rtnl.ts';
+
+/** A world of network namespaces that hang together by their veth pairs. */
+export interface FakeRtnl {
+  /** The door to a namespace; the initial one without. Doors to the same namespace see the same state. */
+  open(options?: { netns?: Netns }): rtnl.Rtnl;
+}
+
+export function createFakeRtnl(): FakeRtnl {
+  const namespaces = new Map<bigint, FakeNamespace>();
+  const namespaceOf = (netns?: Netns): FakeNamespace => {
+    const inode = netns?.inode ?? 0n;
+    const known = namespaces.get(inode);
+    if (known) return known;
+    const made = new FakeNamespace(namespaceOf);
+    namespaces.set(inode, made);
+    return made;
+  };
+  return { open: ({ netns } = {}) => namespaceOf(netns) };
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
+
+type FakeLink = Mutable<rtnl.Link>;
+
+interface OtherEnd {
+  readonly namespace: FakeNamespace;
+  readonly link: FakeLink;
+}
+
+/** The other end of each end of a veth pair. */
+const others = new WeakMap<FakeLink, OtherEnd>();
+
+function refuse(code: string, request: string): NetlinkError {
+  return new NetlinkError(errnoNumber(code), request);
+}
+
+class FakeNamespace implements rtnl.Rtnl {
+  readonly #namespaceOf: (netns?: Netns) => FakeNamespace;
+  readonly #listeners = new Set<rtnl.RtnlEventOptions>();
+  #nextIndex = 1;
+  #links: FakeLink[] = [];
+  #addresses: rtnl.Address[] = [];
+  #routes: rtnl.Route[] = [];
+  #rules: rtnl.Rule[] = [];
+  #neighbours: rtnl.Neighbour[] = [];
+  #forwarding: rtnl.ForwardingEntry[] = [];
+
+  constructor(namespaceOf: (netns?: Netns) => FakeNamespace) {
+    this.#namespaceOf = namespaceOf;
+    this.#links.push({
+      ...this.#blankLink('lo'),
+      loopback: true,
+      mtuBytes: 65_536,
+      mac: '00:00:00:00:00:00',
+    });
+  }
+
+  #blankLink(name: string): FakeLink {
+    const index = this.#nextIndex++;
+    return {
+      index,
+      name,
+      kind: undefined,
+      up: false,
+      operState: 'down',
+      loopback: false,
+      mtuBytes: 1500,
+      mac: `02:00:00:00:${(index >> 8).toString(16).padStart(2, '0')}:${(index & 0xff).toString(16).padStart(2, '0')}`,
+      master: undefined,
+      group: 0,
+      peerIndex: undefined,
+      vxlan: undefined,
+    };
+  }
+
+  #find(ref: rtnl.LinkRef, request: string): FakeLink {
+    const found = this.#links.find(({ index, name }) => ref === index || ref === name);
+    if (!found) throw refuse('ENODEV', request);
+    return found;
+  }
+
+  #emit(event: rtnl.RtnlEvent): void {
+    for (const { kinds, onEvent } of this.#listeners) {
+      if (kinds.includes(event.kind)) queueMicrotask(() => onEvent(event));
+    }
+  }
+
+  addLink(spec: rtnl.LinkSpec): void {
+    const request = `add link ${spec.name} type ${spec.kind}`;
+    this.#checkFree(spec.name, request);
+    const peerNamespace = spec.kind === 'veth' ? this.#namespaceOf(spec.peer.netns) : undefined;
+    const peerHome = spec.kind === 'veth' && spec.peer.netns ? peerNamespace : this;
+    if (spec.kind === 'veth') {
+      if (peerHome === this && spec.peer.name === spec.name) throw refuse('EEXIST', request);
+      if (peerHome) peerHome.#checkFree(spec.peer.name, request);
+    }
+    const master = spec.master === undefined ? undefined : this.#find(spec.master, request).index;
+    const link = { ...this.#blankLink(checkLinkName(spec.name)), kind: spec.kind, master };
+    link.mtuBytes = spec.mtuBytes ?? (spec.kind === 'vxlan' ? 1450 : 1500);
+    link.group = spec.group ?? 0;
+    if (spec.mac !== undefined) link.mac = encodeMac(spec.mac) && spec.mac.toLowerCase();
+    if (spec.kind === 'vxlan') link.vxlan = { ...spec };
+    this.#links.push(link);
+    if (spec.kind === 'veth' && peerHome) peerHome.#addPeer(spec.peer, { namespace: this, link });
+    if (spec.up) this.setLink(link.index, { up: true });
+    else this.#emit({ kind: 'link', change: 'new', link: snapshot(link) });
+  }
+
+  #checkFree(name: string, request: string): void {
+    if (this.#links.some((link) => link.name === name)) throw refuse('EEXIST', request);
+  }
+
+  #addPeer(spec: rtnl.VethSpec['peer'], other: OtherEnd): void {
+    const peer: FakeLink = { ...this.#blankLink(checkLinkName(spec.name)), kind: 'veth' };
+    others.set(peer, other);
+    peer.mtuBytes = spec.mtuBytes ?? 1500;
+    if (spec.mac !== undefined) peer.mac = spec.mac.toLowerCase();
+    peer.peerIndex = other.link.index;
+    other.link.peerIndex = peer.index;
+    others.set(other.link, { namespace: this, link: peer });
+    this.#links.push(peer);
+  }
+
+  setLink(ref: rtnl.LinkRef, change: rtnl.LinkChange): void {
+    const request = `set link ${ref}`;
+    const link = this.#find(ref, request);
+    if (change.name !== undefined && change.name !== link.name) {
+      this.#checkFree(checkLinkName(change.name), request);
+      link.name = change.name;
+    }
+    if (change.mtuBytes !== undefined) link.mtuBytes = change.mtuBytes;
+    if (change.mac !== undefined) link.mac = encodeMac(change.mac) && change.mac.toLowerCase();
+    if (change.group !== undefined) link.group = change.group;
+    if (change.master === null) link.master = undefined;
+    else if (change.master !== undefined) link.master = this.#find(change.master, request).index;
+    if (change.up !== undefined) this.#setUp(link, change.up);
+    if (change.netns) this.#move(link, this.#namespaceOf(change.netns), request);
+    else this.#emit({ kind: 'link', change: 'new', link: snapshot(link) });
+  }
+
+  /** A link that goes down loses its routes and neighbours; a veth pair is running when both ends are up. */
+  #setUp(link: FakeLink, up: boolean): void {
+    link.up = up;
+    if (!up) this.#forget(link.index, { addresses: false });
+    const other = others.get(link);
+    if (link.loopback) link.operState = up ? 'unknown' : 'down';
+    else if (!other) link.operState = up ? 'unknown' : 'down';
+    else {
+      const running = up && other.link.up;
+      link.operState = running ? 'up' : up ? 'lowerlayerdown' : 'down';
+      if (other.link.up) other.link.operState = running ? 'up' : 'lowerlayerdown';
+    }
+  }
+
+  #move(link: FakeLink, target: FakeNamespace, request: string): void {
+    if (target === this) return;
+    target.#checkFree(link.name, request);
+    this.#links = this.#links.filter((each) => each !== link);
+    this.#forget(link.index, { addresses: true });
+    this.#emit({ kind: 'link', change: 'delete', link: snapshot(link) });
+    link.up = false;
+    link.operState = 'down';
+    if (target.#links.some(({ index }) => index === link.index)) link.index = target.#nextIndex++;
+    target.#links.push(link);
+    const other = others.get(link);
+    if (other) {
+      others.set(other.link, { namespace: target, link });
+      other.link.peerIndex = link.index;
+    }
+    target.#emit({ kind: 'link', change: 'new', link: snapshot(link) });
+  }
+
+  #forget(index: number, { addresses }: { addresses: boolean }): void {
+    if (addresses) this.#addresses = this.#addresses.filter(({ link }) => link !== index);
+    this.#routes = this.#routes.filter(({ link }) => link !== index);
+    this.#neighbours = this.#neighbours.filter(({ link }) => link !== index);
+  }
+
+  deleteLink(ref: rtnl.LinkRef): void {
+    const link = this.#find(ref, `delete link ${ref}`);
+    if (link.loopback) throw refuse('EOPNOTSUPP', `delete link ${ref}`);
+    this.#remove(link);
+    const other = others.get(link);
+    if (other) other.namespace.#remove(other.link);
+  }
+
+  #remove(link: FakeLink): void {
+    this.#links = this.#links.filter((each) => each !== link);
+    this.#forwarding = this.#forwarding.filter((entry) => entry.link !== link.index);
+    this.#forget(link.index, { addresses: true });
+    this.#emit({ kind: 'link', change: 'delete', link: snapshot(link) });
+  }
+
+  deleteLinkGroup(group: number): void {
+    if (group === 0) throw new RangeError('Link group 0 holds every link that has no other group');
+    for (const link of this.#links.filter((each) => each.group === group)) {
+      if (this.#links.includes(link)) this.deleteLink(link.index);
+    }
+  }
+
+  addAddress(spec: rtnl.AddressSpec): void {
+    const { address, prefixLength, scope = 'universe' } = spec;
+    const request = `add address ${address}/${prefixLength} dev ${spec.link}`;
+    const { index: link } = this.#find(spec.link, request);
+    const { family } = parseIp(address);
+    if (prefixLength < 0 || prefixLength > bits(family))
+      throw new RangeError(`Bad prefix length ${prefixLength}`);
+    const value: rtnl.Address = { family, link, address, prefixLength, scope, tentative: false };
+    this.#addresses = this.#addresses.filter((each) => !isSameAddress(each, value));
+    this.#addresses.push(value);
+    this.#emit({ kind: 'address', change: 'new', address: value });
+  }
+
+  deleteAddress(spec: Pick<rtnl.AddressSpec, 'link' | 'address' | 'prefixLength'>): void {
+    const request = `delete address ${spec.address}/${spec.prefixLength} dev ${spec.link}`;
+    const { index: link } = this.#find(spec.link, request);
+    const found = this.#addresses.find((each) => isSameAddress(each, { ...spec, link }));
+    if (!found) throw refuse('EADDRNOTAVAIL', request);
+    this.#addresses = this.#addresses.filter((each) => each !== found);
+    this.#emit({ kind: 'address', change: 'delete', address: found });
+  }
+
+  replaceRoute(spec: rtnl.RouteSpec): void {
+    const request = `replace route ${describeRoute(spec)}`;
+    const { family } = encodePrefix(spec.dst);
+    const type = spec.type ?? 'unicast';
+    const link = this.#routeLink(spec, request);
+    if (link !== undefined && !this.#find(link, request).up) throw refuse('ENETDOWN', request);
+    const local = type === 'local';
+    const route: rtnl.Route = {
+      family,
+      type,
+      dst: spec.dst,
+      gateway: spec.gateway,
+      link,
+      source: spec.source,
+      scope: family === 6 ? 'universe' : (spec.scope ?? defaultScope(spec)),
+      table: spec.table ?? (local ? TABLE.local : TABLE.main),
+      protocol: spec.protocol ?? PROTOCOL.static,
+      metric: spec.metric ?? (family === 6 ? 1024 : 0),
+      onlink: spec.onlink ?? false,
+      mtuBytes: spec.mtuBytes,
+      nextHops: (spec.nextHops ?? []).map((hop) => {
+        const index =
+          hop.link === undefined ? this.#routeLink(hop, request) : this.#find(hop.link, request).index;
+        return Object.assign({}, hop, { link: index ?? 0 });
+      }),
+    };
+    this.#routes = this.#routes.filter((each) => !isSameRoute(each, route));
+    this.#routes.push(route);
+    this.#emit({ kind: 'route', change: 'new', route });
+  }
+
+  /** The link a route leaves by: the one it names, or the one whose subnet has its gateway. */
+  #routeLink(spec: Pick<rtnl.RouteSpec, 'link' | 'gateway' | 'onlink'>, request: string): number | undefined {
+    const named = spec.link === undefined ? undefined : this.#find(spec.link, request).index;
+    if (spec.gateway === undefined || spec.onlink) return named;
+    const gateway = parseIp(spec.gateway);
+    if (gateway.family === 6 && gateway.value >> 118n === 0x3fan) return named; // fe80::/10
+    const onSubnet = this.#addresses.find(
+      ({ address, prefixLength, link }) =>
+        this.#find(link, request).up && cidrContains(parseCidr(`${address}/${prefixLength}`), gateway),
+    );
+    const byRoute = onSubnet ? undefined : this.#lookup(gateway);
+    const reached = onSubnet?.link ?? (byRoute?.gateway === undefined ? byRoute?.link : undefined);
+    if (reached === undefined || (named !== undefined && named !== reached))
+      throw refuse('ENETUNREACH', request);
+    return reached;
+  }
+
+  deleteRoute(spec: rtnl.RouteSpec): void {
+    const request = `delete route ${describeRoute(spec)}`;
+    const found = this.#routes.find(
+      (each) =>
+        each.dst === spec.dst &&
+        each.table === (spec.table ?? TABLE.main) &&
+        (spec.metric === undefined || each.metric === spec.metric) &&
+        (spec.protocol === undefined || each.protocol === spec.protocol) &&
+        (spec.type === undefined || each.type === spec.type) &&
+        (spec.gateway === undefined || each.gateway === spec.gateway),
+    );
+    if (!found) throw refuse('ESRCH', request);
+    this.#routes = this.#routes.filter((each) => each !== found);
+    this.#emit({ kind: 'route', change: 'delete', route: found });
+  }
+
+  addRule(spec: rtnl.RuleSpec): void {
+    const rule = ruleOf(spec);
+    if (this.#rules.some((each) => isSameRule(each, rule))) {
+      throw refuse('EEXIST', `add rule priority ${spec.priority}`);
+    }
+    this.#rules.push(rule);
+    this.#rules.sort((a, b) => a.family - b.family || a.priority - b.priority);
+  }
+
+  deleteRule(spec: rtnl.RuleSpec): void {
+    const rule = ruleOf(spec);
+    const found = this.#rules.find((each) => isSameRule(each, rule));
+    if (!found) throw refuse('ENOENT', `delete rule priority ${spec.priority}`);
+    this.#rules = this.#rules.filter((each) => each !== found);
+  }
+
+  replaceNeighbour({ address, mac, state = 'permanent', ...spec }: rtnl.NeighbourSpec): void {
+    const { index: link } = this.#find(spec.link, `replace neighbour ${address}`);
+    encodeMac(mac);
+    this.#neighbours = this.#neighbours.filter((each) => each.link !== link || each.address !== address);
+    this.#neighbours.push({ family: parseIp(address).family, link, address, mac: mac.toLowerCase(), state });
+  }
+
+  deleteNeighbour({ link: ref, address }: Pick<rtnl.NeighbourSpec, 'link' | 'address'>): void {
+    const { index: link } = this.#find(ref, `delete neighbour ${address}`);
+    const found = this.#neighbours.find((each) => each.link === link && each.address === address);
+    if (!found) throw refuse('ENOENT', `delete neighbour ${address}`);
+    this.#neighbours = this.#neighbours.filter((each) => each !== found);
+  }
+
+  replaceForwardingEntry({ link: ref, mac, destination }: rtnl.ForwardingEntrySpec): void {
+    const { index: link } = this.#find(ref, `replace forwarding entry ${mac}`);
+    const adds = mac === '00:00:00:00:00:00';
+    this.#forwarding = this.#forwarding.filter(
+      (each) => each.link !== link || each.mac !== mac || (adds && each.destination !== destination),
+    );
+    this.#forwarding.push({ link, mac, destination, state: 'permanent', self: destination !== undefined });
+  }
+
+  deleteForwardingEntry({ link: ref, mac, destination }: rtnl.ForwardingEntrySpec): void {
+    const { index: link } = this.#find(ref, `delete forwarding entry ${mac}`);
+    const found = this.#forwarding.find(
+      (each) => each.link === link && each.mac === mac && each.destination === destination,
+    );
+    if (!found) throw refuse('ENOENT', `delete forwarding entry ${mac}`);
+    this.#forwarding = this.#forwarding.filter((each) => each !== found);
+  }
+
+  links(): rtnl.Link[] {
+    return this.#links.map(snapshot);
+  }
+
+  link(ref: rtnl.LinkRef): rtnl.Link | undefined {
+    const found = this.#links.find(({ index, name }) => ref === index || ref === name);
+    return found && snapshot(found);
+  }
+
+  #index(ref: rtnl.LinkRef | undefined): number | undefined {
+    return ref === undefined ? undefined : this.#find(ref, `get link ${ref}`).index;
+  }
+
+  addresses({ link, family }: { link?: rtnl.LinkRef; family?: 4 | 6 } = {}): rtnl.Address[] {
+    const index = this.#index(link);
+    return this.#addresses.filter((each) => isWanted(each.link, index) && isWanted(each.family, family));
+  }
+
+  routes(filter: { table?: number | 'all'; family?: 4 | 6; protocol?: number } = {}): rtnl.Route[] {
+    const { table = TABLE.main, family, protocol } = filter;
+    return this.#routes.filter(
+      (each) =>
+        isWanted(each.table, table === 'all' ? undefined : table) &&
+        isWanted(each.family, family) &&
+        isWanted(each.protocol, protocol),
+    );
+  }
+
+  /** By longest prefix and lowest metric in the main table; rules are not looked at. */
+  routeTo(destination: string): rtnl.Route | undefined {
+    const found = this.#lookup(parseIp(destination));
+    return found?.type === 'unreachable' ? undefined : found;
+  }
+
+  #lookup(ip: Ip): rtnl.Route | undefined {
+    const length = ({ dst }: rtnl.Route): number => parseCidr(dst).prefixLength;
+    return this.routes({ family: ip.family })
+      .filter(({ dst }) => cidrContains(parseCidr(dst), ip))
+      .toSorted((a, b) => length(b) - length(a) || a.metric - b.metric)[0];
+  }
+
+  rules({ family }: { family?: 4 | 6 } = {}): rtnl.Rule[] {
+    return this.#rules.filter((each) => isWanted(each.family, family));
+  }
+
+  neighbours({ link, family }: { link?: rtnl.LinkRef; family?: 4 | 6 } = {}): rtnl.Neighbour[] {
+    const index = this.#index(link);
+    return this.#neighbours.filter((each) => isWanted(each.link, index) && isWanted(each.family, family));
+  }
+
+  forwardingEntries({ link }: { link?: rtnl.LinkRef } = {}): rtnl.ForwardingEntry[] {
+    const index = this.#index(link);
+    return this.#forwarding.filter((each) => isWanted(each.link, index));
+  }
+
+  batch(
+    changes: (to: rtnl.RtnlChanges) => void,
+    { tolerate = () => false }: { tolerate?: (error: NetlinkError) => boolean } = {},
+  ): void {
+    let first: unknown;
+    const to = new Proxy<rtnl.RtnlChanges>(this, {
+      get: (target, name) => (argument: unknown, second: unknown) => {
+        try {
+          const method: unknown = Reflect.get(target, name);
+          if (typeof method === 'function') Reflect.apply(method, target, [argument, second]);
+        } catch (error) {
+          if (!(error instanceof NetlinkError)) throw error;
+          if (!tolerate(error)) first ??= error;
+        }
+      },
+    });
+    changes(to);
+    if (first instanceof Error) throw first;
+  }
+
+  events(options: rtnl.RtnlEventOptions): { stop(): void } {
+    this.#listeners.add(options);
+    return { stop: () => void this.#listeners.delete(options) };
+  }
+
+  close(): void {}
+}
+
+function isWanted<T>(value: T, wanted: T | undefined): boolean {
+  return wanted === undefined || value === wanted;
+}
+
+function snapshot(link: FakeLink): rtnl.Link {
+  return { ...link };
+}
+
+type AddressKey = { link: number; address: string; prefixLength: number };
+
+function isSameAddress(a: AddressKey, b: AddressKey): boolean {
+  return a.link === b.link && a.address === b.address && a.prefixLength === b.prefixLength;
+}
+
+function isSameRoute(a: rtnl.Route, b: rtnl.Route): boolean {
+  return a.dst === b.dst && a.table === b.table && a.metric === b.metric;
+}
+
+function defaultScope({ type = 'unicast', gateway, nextHops }: rtnl.RouteSpec): rtnl.Scope {
+  if (type === 'local') return 'host';
+  return type === 'unicast' && gateway === undefined && nextHops === undefined ? 'link' : 'universe';
+}
+
+function ruleOf(spec: rtnl.RuleSpec): rtnl.Rule {
+  const prefix = spec.from ?? spec.to;
+  const action = spec.action ?? 'lookup';
+  return {
+    family: spec.family ?? (prefix === undefined ? 4 : encodePrefix(prefix).family),
+    priority: spec.priority,
+    from: spec.from,
+    to: spec.to,
+    mark: spec.mark,
+    mask: spec.mask ?? (spec.mark === undefined ? undefined : 0xffff_ffff),
+    inputInterface: spec.inputInterface,
+    outputInterface: spec.outputInterface,
+    table: spec.table ?? (action === 'lookup' ? TABLE.main : 0),
+    action,
+    protocol: spec.protocol ?? PROTOCOL.static,
+  };
+}
+
+function isSameRule(a: rtnl.Rule, b: rtnl.Rule): boolean {
+  return (
+    a.family === b.family &&
+    a.priority === b.priority &&
+    a.from === b.from &&
+    a.to === b.to &&
+    a.mark === b.mark &&
+    a.table === b.table
+  );
+}

@@ -1,9 +1,20 @@
 import { type NftCommand, add, remove } from '../../kernel/nftables/commands.ts';
-import { type Element, type NftMap, type NftSet, elements } from '../../kernel/nftables/objects.ts';
-import { goto } from '../../kernel/nftables/statements.ts';
+import {
+  type Element,
+  type NftMap,
+  type NftSet,
+  type Rule,
+  elements,
+} from '../../kernel/nftables/objects.ts';
 import type { IpFamily } from '../../model/ip.ts';
 import { type PlanChange, type PlannedEndpoint, type PlannedPort, frontKey } from '../plan.ts';
-import { type ServicesTable, servicesTable, spreadChain, spreadName } from './nftables-table.ts';
+import {
+  type ServicesTable,
+  replaceServicesRules,
+  servicesRules,
+  servicesSet,
+  servicesTable,
+} from './nftables-table.ts';
 
 type Target = Pick<PlannedEndpoint, 'address' | 'port'>;
 
@@ -79,6 +90,7 @@ export class FamilyState {
   readonly #counts = new Uses<number>();
   readonly #clusterIps = new Uses<string>();
   readonly #hairpins = new Uses<string>();
+  #hasRules = false;
 
   constructor(family: IpFamily, nodeName: string) {
     this.table = servicesTable(family);
@@ -87,22 +99,21 @@ export class FamilyState {
 
   /** The commands for a change; the state is taken to be changed already. */
   change({ set, removed }: PlanChange): NftCommand[] {
-    const services = new Edits(this.table.services);
-    const endpoints = new Edits(this.table.endpoints);
-    for (const port of removed) this.#replace(frontKey(port), undefined, { services, endpoints });
-    for (const port of set) this.#replace(frontKey(port), port, { services, endpoints });
+    const edits = new TableEdits(this.table);
+    for (const port of removed) this.#replace(frontKey(port), undefined, edits);
+    for (const port of set) this.#replace(frontKey(port), port, edits);
     const counts = this.#counts.settle();
     const clusterIps = this.#settle(this.#clusterIps, this.table.clusterIps, (address) => [address]);
     const hairpins = this.#settle(this.#hairpins, this.table.hairpin, (address) => [address, address]);
-    const edits = [services, endpoints, clusterIps, hairpins];
+    const lists = [edits.endpoints, ...edits.services.values(), clusterIps, hairpins];
+    const newRules = !this.#hasRules || counts.come.length + counts.gone.length > 0;
+    this.#hasRules = true;
     return [
-      ...edits.flatMap((edit) => edit.removals()),
-      ...counts.come.flatMap((count) => {
-        const { chain, rule } = spreadChain(this.table, count);
-        return [add(chain), add(rule)];
-      }),
-      ...[endpoints, services, clusterIps, hairpins].flatMap((edit) => edit.additions()),
-      ...counts.gone.map((count) => remove(spreadChain(this.table, count).chain)),
+      ...lists.flatMap((list) => list.removals()),
+      ...counts.come.map((count) => add(servicesSet(this.table, count))),
+      ...lists.flatMap((list) => list.additions()),
+      ...(newRules ? replaceServicesRules(this.table, [...this.#counts.keys]) : []),
+      ...counts.gone.map((count) => remove(servicesSet(this.table, count))),
     ];
   }
 
@@ -114,40 +125,29 @@ export class FamilyState {
     return edits;
   }
 
-  #replace(
-    key: string,
-    port: PlannedPort | undefined,
-    { services, endpoints }: { services: Edits; endpoints: Edits },
-  ): void {
+  #replace(key: string, port: PlannedPort | undefined, edits: TableEdits): void {
     const before = this.#ports.get(key);
     const after = port === undefined ? undefined : this.#hold(port, before?.targets ?? []);
     if (after === undefined) this.#ports.delete(key);
     else this.#ports.set(key, after);
+    this.#count(before, -1);
+    this.#count(after, 1);
 
-    const had = before?.targets ?? [];
-    const has = after?.targets ?? [];
     const front = port ?? before;
     if (front === undefined) return;
-    const { address, protocol, port: number } = front;
+    const had = before?.targets ?? [];
+    const has = after?.targets ?? [];
+    const at = [front.address, front.protocol, front.port];
     for (let index = 0; index < Math.max(had.length, has.length); index++) {
       const old = had[index];
       const now = has[index];
       if (old !== undefined && now !== undefined && sameTarget(old, now)) continue;
-      const at = [address, protocol, number, index];
-      if (old !== undefined) endpoints.take({ key: at });
-      if (now !== undefined) endpoints.put({ key: at, value: [now.address, now.port] });
+      if (old !== undefined) edits.endpoints.take({ key: [...at, index] });
+      if (now !== undefined) edits.endpoints.put({ key: [...at, index], value: [now.address, now.port] });
     }
-    if (before === undefined || after === undefined || had.length !== has.length) {
-      const at = [address, protocol, number];
-      if (before !== undefined) services.take({ key: at });
-      if (after !== undefined) services.put({ key: at, value: goto(this.#chainName(has.length)) });
-    }
-    this.#count(before, -1);
-    this.#count(after, 1);
-  }
-
-  #chainName(count: number): string {
-    return count === 0 ? this.table.noEndpoints.name : spreadName(count);
+    if (had.length === has.length) return;
+    if (had.length > 0) edits.servicesWith(had.length).take({ key: at });
+    if (has.length > 0) edits.servicesWith(has.length).put({ key: at });
   }
 
   #count(port: HeldPort | undefined, by: 1 | -1): void {
@@ -166,28 +166,44 @@ export class FamilyState {
 
   /** Every element that should be in the kernel, by set. */
   expected(): ReadonlyMap<NftSet | NftMap, Element[]> {
-    const services: Element[] = [];
+    const services = new Map<number, Element[]>();
     const endpoints: Element[] = [];
+    for (const count of this.#counts.keys) services.set(count, []);
     for (const { address, protocol, port, targets } of this.#ports.values()) {
-      services.push({ key: [address, protocol, port], value: goto(this.#chainName(targets.length)) });
+      services.get(targets.length)?.push({ key: [address, protocol, port] });
       for (const [index, target] of targets.entries()) {
         endpoints.push({ key: [address, protocol, port, index], value: [target.address, target.port] });
       }
     }
     return new Map<NftSet | NftMap, Element[]>([
-      [this.table.services, services],
       [this.table.endpoints, endpoints],
       [this.table.clusterIps, [...this.#clusterIps.keys].map((address) => ({ key: [address] }))],
       [this.table.hairpin, [...this.#hairpins.keys].map((address) => ({ key: [address, address] }))],
+      ...[...services].map(([count, list]) => [servicesSet(this.table, count), list] as const),
     ]);
   }
 
-  /** The chains that should be there, each with the number of its rules. */
-  expectedChains(): ReadonlyMap<string, number> {
-    const chains = new Map(this.table.chains.map(({ name }) => [name, 0]));
-    for (const { chain } of this.table.rules) chains.set(chain.name, (chains.get(chain.name) ?? 0) + 1);
-    for (const count of this.#counts.keys) chains.set(spreadName(count), 1);
-    return chains;
+  /** The rules that should be there. */
+  expectedRules(): readonly Rule[] {
+    return [...this.table.baseRules, ...servicesRules(this.table, [...this.#counts.keys])];
+  }
+}
+
+/** The elements to change in one table. */
+class TableEdits {
+  readonly #table: ServicesTable;
+  readonly endpoints: Edits;
+  readonly services = new Map<number, Edits>();
+
+  constructor(table: ServicesTable) {
+    this.#table = table;
+    this.endpoints = new Edits(table.endpoints);
+  }
+
+  servicesWith(count: number): Edits {
+    let edits = this.services.get(count);
+    if (edits === undefined) this.services.set(count, (edits = new Edits(servicesSet(this.#table, count))));
+    return edits;
   }
 }
 

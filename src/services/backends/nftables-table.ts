@@ -1,15 +1,5 @@
-import { type NftCommand, add, destroy } from '../../kernel/nftables/commands.ts';
-import {
-  type Concat,
-  ct,
-  concat,
-  ip,
-  ip6,
-  lookup,
-  meta,
-  numgen,
-  th,
-} from '../../kernel/nftables/expressions.ts';
+import { type NftCommand, add, destroy, flush } from '../../kernel/nftables/commands.ts';
+import { concat, ct, ip, ip6, lookup, meta, numgen, th } from '../../kernel/nftables/expressions.ts';
 import {
   type Chain,
   type NftMap,
@@ -23,47 +13,56 @@ import {
   set,
   table,
 } from '../../kernel/nftables/objects.ts';
-import { dnat, goto, match, masquerade, reject, vmap } from '../../kernel/nftables/statements.ts';
+import { dnat, goto, match, masquerade, reject } from '../../kernel/nftables/statements.ts';
 import type { IpFamily } from '../../model/ip.ts';
 
 /**
- * The table of one family. Two look-ups choose, however many Services there are:
+ * The table of one family, for as many Services as there may be:
  *
- *     packet ─▶ services   {address . protocol . port}          ─▶ goto endpoints-3  (or no-endpoints)
- *               endpoints-3: dnat to
- *               endpoints  {address . protocol . port . 0 to 2}  ─▶ address . port
+ *     packet ─▶ cluster-ips {address} ─▶ chain services, one rule for each number of endpoints that some Service has:
+ *                 services-3 {address . protocol . port}         has it ─▶ dnat to what the map says of a number
+ *                 endpoints  {address . protocol . port . 0…2}   ─▶ address . port          drawn at random below 3
+ *               at its end: reject
  *
- * The only things that come and go are elements of four sets, and one chain of one rule for every number of
- * endpoints that some Service has.
+ * What comes and goes with Services and endpoints is elements. A verdict map in the place of the rules would save
+ * looking in several sets, but the kernel walks a whole verdict map for each base chain whenever one element is
+ * added (nft_table_validate): a millisecond at 10,000 Services.
  */
 export interface ServicesTable {
   readonly table: Table;
-  readonly services: NftMap;
   readonly endpoints: NftMap;
-  /** The addresses of all Services: what is sent to other ports of them is rejected. */
+  /** The addresses of all Services. What is sent to them and no endpoint takes is rejected. */
   readonly clusterIps: NftSet;
   /** Pairs of the same address: the endpoints on this node, as they appear when a pod reaches itself. */
   readonly hairpin: NftSet;
-  readonly noEndpoints: Chain;
   /** What replaces any table of that name, but without elements; the base chains, which put it to work, apart. */
   readonly create: readonly NftCommand[];
   readonly activate: readonly NftCommand[];
-  readonly chains: readonly Chain[];
-  readonly rules: readonly Rule[];
+  readonly services: Chain;
+  readonly baseChains: readonly Chain[];
+  /** All rules but those of the chain `services`. */
+  readonly baseRules: readonly Rule[];
 }
 
 const NAME = 'podnet-services';
 const COMMENT = 'podnet: connections to the addresses of Services';
 
+/** The fields that name a Service's port: destination address, protocol, destination port. */
+function front({ family }: Table): readonly [typeof ip.daddr, typeof meta.l4proto, typeof th.dport] {
+  return [family === 'ip' ? ip.daddr : ip6.daddr, meta.l4proto, th.dport];
+}
+
 export function servicesTable(family: IpFamily): ServicesTable {
   const header = family === 4 ? ip : ip6;
   const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
   const of = table(family === 4 ? 'ip' : 'ip6', NAME, { comment: COMMENT });
-  const services = map(of, 'services', { key: [address, 'inet_proto', 'inet_service'], data: 'verdict' });
-  const endpoints = endpointsMap(of, family);
+  const endpoints = map(of, 'endpoints', {
+    key: [...front(of), numgen('random', 65_536)],
+    data: [header.daddr, th.dport],
+  });
   const clusterIps = set(of, 'cluster-ips', { key: [address] });
   const hairpin = set(of, 'hairpin', { key: [address, address] });
-  const noEndpoints = chain(of, 'no-endpoints', { comment: 'Services that nothing answers' });
+  const services = chain(of, 'services');
   const prerouting = chain(of, 'prerouting', {
     base: { type: 'nat', hook: 'prerouting', priority: priorities.dstnat },
     comment: 'from pods and from outside',
@@ -76,55 +75,49 @@ export function servicesTable(family: IpFamily): ServicesTable {
     base: { type: 'nat', hook: 'postrouting', priority: priorities.srcnat },
     comment: 'a pod that reached itself must get the answer from the node',
   });
-  const front = concat(header.daddr, meta.l4proto, th.dport);
-  const rejections = [
-    rule(noEndpoints, [match(meta.l4proto, '==', 'tcp'), reject('tcp reset')]),
-    rule(noEndpoints, [reject('port-unreachable')]),
-  ];
-  const choices = [prerouting, output].flatMap((base) => [
-    rule(base, [vmap(front, services)]),
-    rule(base, [match(header.daddr, 'in', clusterIps), goto(noEndpoints)]),
-  ]);
-  const pair = concat(header.saddr, header.daddr);
-  const masquerades = [
-    rule(postrouting, [match(ct.status, 'any', ['dnat']), match(pair, 'in', hairpin), masquerade()]),
+  const toServices = [match(header.daddr, 'in', clusterIps), goto(services)];
+  const reachedItself = match(concat(header.saddr, header.daddr), 'in', hairpin);
+  const baseRules = [
+    rule(prerouting, toServices),
+    rule(output, toServices),
+    rule(postrouting, [match(ct.status, 'any', ['dnat']), reachedItself, masquerade()]),
   ];
   return {
     table: of,
-    services,
     endpoints,
     clusterIps,
     hairpin,
-    noEndpoints,
-    create: [
-      destroy(of),
-      ...[of, services, endpoints, clusterIps, hairpin, noEndpoints, ...rejections].map(add),
-    ],
-    activate: [prerouting, output, postrouting, ...choices, ...masquerades].map(add),
-    chains: [noEndpoints, prerouting, output, postrouting],
-    rules: [...rejections, ...choices, ...masquerades],
+    services,
+    create: [destroy(of), ...[of, endpoints, clusterIps, hairpin, services].map(add)],
+    activate: [prerouting, output, postrouting, ...baseRules].map(add),
+    baseChains: [prerouting, output, postrouting],
+    baseRules,
   };
 }
 
-function endpointsMap(of: Table, family: IpFamily): NftMap {
-  const { daddr } = family === 4 ? ip : ip6;
-  return map(of, 'endpoints', {
-    key: [daddr, meta.l4proto, th.dport, numgen('random', 65_536)],
-    data: [daddr, th.dport],
-  });
+/** Which ports of Services have `count` endpoints. */
+export function servicesSet({ table: of }: ServicesTable, count: number): NftSet {
+  return set(of, `services-${count}`, { key: front(of) });
 }
 
-/** The chain that all Services with `count` endpoints share. */
-export function spreadChain(
-  { table: of, endpoints }: ServicesTable,
-  count: number,
-): { chain: Chain; rule: Rule } {
-  const { daddr } = of.family === 'ip' ? ip : ip6;
-  const key: Concat = concat(daddr, meta.l4proto, th.dport, numgen('random', count));
-  const spread = chain(of, spreadName(count));
-  return { chain: spread, rule: rule(spread, [dnat({ to: lookup(key, endpoints) })]) };
+/** The rules of the chain `services`, for the numbers of endpoints that there are. */
+export function servicesRules(of: ServicesTable, counts: readonly number[]): Rule[] {
+  const { services, endpoints, table: tableOf } = of;
+  const choices = counts
+    .toSorted((a, b) => a - b)
+    .map((count) => {
+      const key = concat(...front(tableOf), numgen('random', count));
+      const has = match(concat(...front(tableOf)), 'in', servicesSet(of, count));
+      return rule(services, [has, dnat({ to: lookup(key, endpoints) })]);
+    });
+  const comment = 'nothing answers';
+  return [
+    ...choices,
+    rule(services, [match(meta.l4proto, '==', 'tcp'), reject('tcp reset')], { comment }),
+    rule(services, [reject('port-unreachable')], { comment }),
+  ];
 }
 
-export function spreadName(count: number): string {
-  return `endpoints-${count}`;
+export function replaceServicesRules(of: ServicesTable, counts: readonly number[]): NftCommand[] {
+  return [flush(of.services), ...servicesRules(of, counts).map(add)];
 }

@@ -96,12 +96,16 @@ class NftablesBackend implements ServiceBackend {
   }
 
   #matches(state: FamilyState): boolean {
-    const { table } = state.table;
-    const chains = new Map(this.#nftables.chains(table).map(({ name }) => [name, 0]));
-    for (const { chain } of this.#nftables.rules(table)) chains.set(chain, (chains.get(chain) ?? 0) + 1);
-    const expected = state.expectedChains();
-    if (chains.size !== expected.size) return false;
-    for (const [name, rules] of expected) if (chains.get(name) !== rules) return false;
+    const { table, services, baseChains } = state.table;
+    const chains = new Set(this.#nftables.chains(table).map(({ name }) => name));
+    const expectedChains = [services, ...baseChains];
+    if (chains.size !== expectedChains.length || !expectedChains.every(({ name }) => chains.has(name)))
+      return false;
+    const rules = state.expectedRules();
+    for (const { name } of expectedChains) {
+      const wanted = rules.filter(({ chain }) => chain.name === name).length;
+      if (this.#nftables.rules({ kind: 'chain', table, name }).length !== wanted) return false;
+    }
     for (const [set, list] of state.expected()) {
       const wanted = new Set(list.map((element) => printElement(element, set)));
       const found = this.#nftables.elements(set);

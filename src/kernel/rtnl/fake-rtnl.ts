@@ -13,7 +13,7 @@ import type * as rtnl from './rtnl.ts';
 /** A world of network namespaces that hang together by their veth pairs. */
 export interface FakeRtnl {
   /** The door to a namespace; the initial one without. Doors to the same namespace see the same state. */
-  open(options?: { netns?: Netns }): rtnl.Rtnl;
+  readonly open: (options?: { netns?: Netns }) => rtnl.Rtnl;
 }
 
 export function createFakeRtnl(): FakeRtnl {

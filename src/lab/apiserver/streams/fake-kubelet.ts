@@ -59,6 +59,8 @@ export function createFakeKubelet({ socketPath }: FakeKubeletOptions): FakeKubel
     streams.add(socket);
     socket.on('error', () => socket.destroy());
     socket.on('close', () => streams.delete(socket));
+    // The API server never half-closes; its end means that the client has gone.
+    socket.on('end', () => socket.destroy());
     serveStream(request, socket, head);
   });
   const ready = new Promise<void>((resolve) => {
@@ -133,7 +135,7 @@ function receiveInto(socket: Duplex, head: Buffer, to: Writable, onResize?: (siz
   const reader = new ChannelReader();
   const receive = (chunk: Buffer): void => {
     for (const { channel, payload } of reader.read(chunk)) {
-      if (channel === CHANNEL.stdin && !to.write(payload)) {
+      if (channel === CHANNEL.stdin && !to.destroyed && !to.write(payload)) {
         socket.pause();
         to.once('drain', () => socket.resume());
       }
@@ -142,6 +144,7 @@ function receiveInto(socket: Duplex, head: Buffer, to: Writable, onResize?: (siz
     }
   };
   to.on('error', () => socket.resume());
+  to.on('close', () => socket.resume());
   socket.on('data', receive);
   if (head.length > 0) receive(head);
 }

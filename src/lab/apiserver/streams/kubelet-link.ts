@@ -194,12 +194,12 @@ export function refusal(code: number, text: string): StatusError {
   });
 }
 
-/** A metav1.Status in JSON; undefined for anything else. */
+/** A metav1.Status in JSON, with or without its kind; undefined for anything else. */
 export function parseStatus(text: string): Status | undefined {
   try {
     const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && 'kind' in value && value.kind === 'Status')
-      return value;
+    if (typeof value !== 'object' || value === null || !('status' in value)) return undefined;
+    if (value.status === 'Success' || value.status === 'Failure') return value as Status;
   } catch {
     // Not JSON: the caller shows the text.
   }

@@ -2,7 +2,10 @@
  * One field of a key or of data. Text is read by the field's type: an address or prefix, a protocol's or an
  * interface's name, a flag's name. Bytes are taken as they are.
  */
-export type FieldValue = string | number | Uint8Array | FieldRange;
+export type FieldValue = DataValue | FieldRange;
+
+/** As a field of a key, but one value only: no prefix and no range. */
+export type DataValue = string | number | Uint8Array;
 
 /** Both ends included. */
 export interface FieldRange {

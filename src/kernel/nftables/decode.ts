@@ -1,4 +1,5 @@
 import { Attributes } from '../netlink/attributes.ts';
+import { HEADER_LENGTH } from '../netlink/message.ts';
 import {
   type Field,
   fieldsLength,
@@ -56,13 +57,12 @@ export function decodeTable(payload: Buffer): ListedTable {
   };
 }
 
-export function decodeChain(payload: Buffer): ListedChain & { readonly table: string } {
+export function decodeChain(payload: Buffer): { readonly table: string; readonly listed: ListedChain } {
   const attributes = messageAttributes(payload);
   const hook = attributes.nested(CHAIN.HOOK);
   const policy = attributes.u32be(CHAIN.POLICY);
   const priority = hook?.u32be(HOOK.PRIORITY);
-  return {
-    table: attributes.string(CHAIN.TABLE) ?? '',
+  const listed: ListedChain = {
     name: attributes.string(CHAIN.NAME) ?? '',
     handle: attributes.u64be(CHAIN.HANDLE) ?? 0n,
     ...optional('type', attributes.string(CHAIN.TYPE)),
@@ -71,6 +71,7 @@ export function decodeChain(payload: Buffer): ListedChain & { readonly table: st
     ...optional('policy', policy === undefined ? undefined : policyName(policy)),
     ...optional('comment', readComment(attributes.get(CHAIN.USERDATA))),
   };
+  return { table: attributes.string(CHAIN.TABLE) ?? '', listed };
 }
 
 function policyName(policy: number): 'accept' | 'drop' {
@@ -132,6 +133,24 @@ export function decodeElements(payloads: readonly Buffer[], set: NftSet | NftMap
     return raw.map(({ key: from, end, rest }) => ({ key: readRanges(from, end ?? from, key), ...rest }));
   }
   return pairIntervals(raw, key[0] as Field);
+}
+
+/**
+ * The element of a message to the kernel that lies at a byte the kernel complained of. Of an interval in a set of one
+ * field, only its first key.
+ */
+export function elementAtOffset(message: Buffer, offset: number, set: NftSet | NftMap): Element | undefined {
+  const list = new Attributes(message, HEADER_LENGTH + NFGENMSG_LENGTH).get(ELEM_LIST.ELEMENTS);
+  if (list === undefined) return undefined;
+  const within = offset - (list.byteOffset - message.byteOffset);
+  for (const { payload } of new Attributes(list).list()) {
+    const start = payload.byteOffset - list.byteOffset - 4;
+    if (within < start || within >= start + 4 + payload.length) continue;
+    const data = set.kind === 'map' && typeof set.data !== 'string' ? keyFields(set.data) : undefined;
+    const { key, rest } = decodeElement(new Attributes(payload), data);
+    return { key: readFields(key, keyFields(set.key)), ...rest };
+  }
+  return undefined;
 }
 
 function decodeElement(attributes: Attributes, data: readonly Field[] | undefined): RawElement {

@@ -1,4 +1,5 @@
 import { MAX_ATTRIBUTE_LENGTH, MessageWriter, type NetlinkMessage } from '../netlink/message.ts';
+import type { DataValue } from './datatypes.ts';
 import { type Field, bounds, fieldsLength, keyFields, writeFields } from './fields.ts';
 import {
   DATA,
@@ -98,11 +99,11 @@ function elementWriter(set: NftSet | NftMap): (out: MessageWriter, element: Elem
     if (element.value !== undefined) {
       if ('kind' in element.value) {
         const { value } = element;
-        out.attrNested(ELEM.DATA, () => writeVerdict(out, value as Verdict));
+        out.attrNested(ELEM.DATA, () => writeVerdict(out, value));
       } else if (objects) {
-        out.attrString(ELEM.OBJREF, String(element.value[0]));
+        out.attrString(ELEM.OBJREF, objectName(element.value));
       } else if (data !== undefined) {
-        writeValue(out, ELEM.DATA, dataBytes(element.value as readonly (string | number)[], data));
+        writeValue(out, ELEM.DATA, dataBytes(element.value, data));
       }
     }
     if (element.timeoutMs !== undefined) out.attrU64be(ELEM.TIMEOUT, BigInt(element.timeoutMs));
@@ -117,7 +118,7 @@ function elementWriter(set: NftSet | NftMap): (out: MessageWriter, element: Elem
   };
 }
 
-function dataBytes(values: readonly (string | number | Uint8Array)[], fields: readonly Field[]): Uint8Array {
+function dataBytes(values: readonly DataValue[], fields: readonly Field[]): Uint8Array {
   const bytes = new Uint8Array(fieldsLength(fields));
   writeFields(bytes, 0, values, fields);
   return bytes;
@@ -127,6 +128,13 @@ function writeValue(out: MessageWriter, type: number, bytes: Uint8Array): void {
   const nest = out.openNest(type);
   out.attrBytes(DATA.VALUE, bytes);
   out.closeNest(nest);
+}
+
+/** Of an element of a map of counters. Throws RangeError for anything but one name. */
+export function objectName(value: readonly DataValue[]): string {
+  const [name] = value;
+  if (typeof name !== 'string' || value.length !== 1) throw new RangeError('Expected the name of a counter');
+  return name;
 }
 
 /** NFTA_DATA_VERDICT, within whatever attribute holds the data. */

@@ -1,6 +1,5 @@
 import type { NftCommand } from './commands.ts';
 import { encodeCommands } from './encode.ts';
-import type { Expression } from './expressions.ts';
 import { keyFields } from './fields.ts';
 import type {
   Chain,
@@ -390,48 +389,28 @@ function checkReferences(table: FakeTable, commands: readonly NftCommand[]): voi
 }
 
 interface References {
-  readonly chains: string[];
-  readonly sets: string[];
-  readonly counters: string[];
+  readonly chains: readonly string[];
+  readonly sets: readonly string[];
+  readonly counters: readonly string[];
 }
 
+/** Names found anywhere within the statements: they are plain values, so a walk over all of them finds every one. */
 function references(statements: readonly Statement[]): References {
-  const found: References = { chains: [], sets: [], counters: [] };
-  const visit = (value: Statement | Expression | NftSet | undefined): void => {
-    if (value === undefined || typeof value !== 'object' || !('kind' in value)) return;
-    switch (value.kind) {
-      case 'verdict':
-        if ('chain' in value) found.chains.push(value.chain);
-        break;
-      case 'match':
-        visit(value.left);
-        if (typeof value.right === 'object' && 'kind' in value.right) found.sets.push(value.right.name);
-        break;
-      case 'vmap':
-        if ('kind' in value.map) found.sets.push(value.map.name);
-        else for (const [, verdict] of value.map) visit(verdict);
-        break;
-      case 'dnat':
-      case 'snat':
-        if (typeof value.to === 'object' && 'kind' in value.to) visit(value.to);
-        if (typeof value.port === 'object') visit(value.port);
-        break;
-      case 'counter':
-        if (value.counter?.kind === 'counter') found.counters.push(value.counter.name);
-        else visit(value.counter);
-        break;
-      case 'add to set':
-      case 'update set':
-      case 'delete from set':
-        found.sets.push(value.set.name);
-        break;
-      case 'map':
-        found.sets.push(value.map.name);
-        break;
-      default:
-        break;
+  const found = { chains: [] as string[], sets: [] as string[], counters: [] as string[] };
+  const visit = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
+    const { kind, name, chain } = value as { kind?: unknown; name?: unknown; chain?: unknown };
+    if (kind === 'verdict' && typeof chain === 'string') found.chains.push(chain);
+    if (typeof name === 'string' && (kind === 'set' || (kind === 'map' && 'table' in value))) {
+      found.sets.push(name);
+      return;
     }
+    if (typeof name === 'string' && kind === 'counter') {
+      found.counters.push(name);
+      return;
+    }
+    for (const part of Object.values(value)) visit(part);
   };
-  for (const statement of statements) visit(statement);
+  visit(statements);
   return found;
 }

@@ -118,19 +118,20 @@ export function writeField(
     target.set(value, offset);
     return;
   }
-  switch (field.type) {
-    case 'ipv4_addr':
-      return writeIpv4(target, offset, value);
-    case 'ipv6_addr':
-      return writeIpv6(target, offset, value);
-    case 'ether_addr':
-      return writeEther(target, offset, value);
-    case 'ifname':
-      return writeName(target, offset, value);
-    default:
-      return writeNumber(target, offset, namedNumber(value, field.type), field);
-  }
+  const write = TEXT_WRITERS[field.type];
+  if (write === undefined) writeNumber(target, offset, namedNumber(value, field.type), field);
+  else write(target, offset, value);
 }
+
+/** The types whose text is more than a number's name. */
+const TEXT_WRITERS: Partial<
+  Record<DataTypeName, (target: Uint8Array, offset: number, text: string) => void>
+> = {
+  ipv4_addr: writeIpv4,
+  ipv6_addr: writeIpv6,
+  ether_addr: writeEther,
+  ifname: writeName,
+};
 
 function writeNumber(
   target: Uint8Array,
@@ -213,26 +214,24 @@ export function readFields(bytes: Uint8Array, fields: readonly Field[]): (string
 
 /** Text for addresses, names and named values, numbers for the rest. */
 export function readField(bytes: Uint8Array, { type, order }: Field): string | number {
-  switch (type) {
-    case 'ipv4_addr':
-      return `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`;
-    case 'ipv6_addr':
-      return formatIp(ipFromBytes(bytes));
-    case 'ether_addr':
-      return [...bytes].map((octet) => octet.toString(16).padStart(2, '0')).join(':');
-    case 'ifname': {
-      const end = bytes.indexOf(0);
-      return Buffer.from(bytes.subarray(0, end === -1 ? bytes.length : end)).toString('utf8');
-    }
-    default: {
-      let number = 0;
-      for (let index = 0; index < bytes.length; index++) {
-        number = number * 256 + (bytes[order === 'big' ? index : bytes.length - 1 - index] ?? 0);
-      }
-      return valueName(number, type);
-    }
+  const read = TEXT_READERS[type];
+  if (read !== undefined) return read(bytes);
+  let number = 0;
+  for (let index = 0; index < bytes.length; index++) {
+    number = number * 256 + (bytes[order === 'big' ? index : bytes.length - 1 - index] ?? 0);
   }
+  return valueName(number, type);
 }
+
+const TEXT_READERS: Partial<Record<DataTypeName, (bytes: Uint8Array) => string>> = {
+  ipv4_addr: (bytes) => `${bytes[0]}.${bytes[1]}.${bytes[2]}.${bytes[3]}`,
+  ipv6_addr: (bytes) => formatIp(ipFromBytes(bytes)),
+  ether_addr: (bytes) => [...bytes].map((octet) => octet.toString(16).padStart(2, '0')).join(':'),
+  ifname: (bytes) => {
+    const end = bytes.indexOf(0);
+    return Buffer.from(bytes.subarray(0, end === -1 ? bytes.length : end)).toString('utf8');
+  },
+};
 
 /** The name a type gives a value, if it has one. */
 export function valueName(value: number, type: DataTypeName): string | number {

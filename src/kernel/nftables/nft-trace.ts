@@ -49,12 +49,12 @@ export interface NftTrace {
 export function openNftTrace(options: { readonly netns?: Netns } = {}): NftTrace {
   const socket = openNetlinkSocket('netfilter', { ...options, groups: [NFNLGRP.NFTRACE] });
   return {
-    listen({ event, overflow }) {
+    listen(events) {
       socket.listen({
         message: (reply) => {
-          if (reply.type === ((NFNL_SUBSYS_NFTABLES << 8) | MSG.TRACE)) event(decodeTrace(reply));
+          if (reply.type === ((NFNL_SUBSYS_NFTABLES << 8) | MSG.TRACE)) events.event(decodeTrace(reply));
         },
-        overflow: () => overflow?.(),
+        overflow: () => events.overflow?.(),
       });
     },
     close: () => socket.close(),

@@ -1,4 +1,5 @@
 import type { Netns } from '../netns.ts';
+import { describeMessage } from '../netlink/message.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 import { type NetlinkReply, type NetlinkSocket, openNetlinkSocket } from '../netlink/netlink-socket.ts';
 import type { NftCommand } from './commands.ts';
@@ -13,7 +14,16 @@ import {
 import { type EncodedMessage, batchMessage, encodeCommands, tablesMessage } from './encode.ts';
 import { ELEM_LIST, GEN_ID, MSG, RULE, SET, SET_FLAG, TABLE } from './nf-tables.ts';
 import { NftablesError } from './nftables-error.ts';
-import type { Chain, Element, NftFamily, NftMap, NftSet, Table } from './objects.ts';
+import {
+  type Chain,
+  type Element,
+  type NftFamily,
+  type NftMap,
+  type NftSet,
+  type Table,
+  elements,
+} from './objects.ts';
+import { printElements } from './print.ts';
 
 /** The door to nf_tables in one network namespace. */
 export interface Nftables {
@@ -109,9 +119,8 @@ class KernelNftables implements Nftables {
     if (error === undefined) return;
     const failed = part[Number(error.request) - 1];
     if (failed === undefined) throw new NftablesError('the batch', error);
-    const { description } = failed.message;
-    const request = typeof description === 'string' ? description : description();
-    throw new NftablesError(request, error, commands[failed.command]);
+    const command = commands[failed.command];
+    throw new NftablesError(describeFailure(failed, error.explanation, command), error, command);
   }
 
   tables(family?: NftFamily): ListedTable[] {
@@ -127,7 +136,7 @@ class KernelNftables implements Nftables {
     return this.#list(`list chains of ${table.name}`, () => this.#socket.dump(message))
       .map(({ payload }) => decodeChain(payload))
       .filter((chain) => chain.table === table.name)
-      .map(({ table: _, ...chain }) => chain);
+      .map(({ listed }) => listed);
   }
 
   sets(table: Table): ListedSet[] {
@@ -185,6 +194,18 @@ class KernelNftables implements Nftables {
   close(): void {
     this.#socket.close();
   }
+}
+
+/** The command; of one with many elements, the one element that the kernel points at. */
+function describeFailure({ message }: EncodedMessage, explanation?: string, command?: NftCommand): string {
+  const offset = /^at byte (\d+) /u.exec(explanation ?? '')?.[1];
+  if (command?.object.kind === 'elements' && offset !== undefined) {
+    const { set } = command.object;
+    const element = elementAtOffset(message.bytes, Number(offset), set);
+    if (element !== undefined)
+      return printElements(command.verb === 'delete' ? 'delete' : 'add', elements(set, [element]));
+  }
+  return describeMessage(message);
 }
 
 /** Cuts a list of messages into batches of at most `limit` bytes. Messages of one command may part. */

@@ -1,4 +1,4 @@
-import type { DataTypeName, FieldValue } from './datatypes.ts';
+import type { DataTypeName, DataValue, FieldValue } from './datatypes.ts';
 import type { Expression } from './expressions.ts';
 import type { Statement, Verdict } from './statements.ts';
 
@@ -82,7 +82,7 @@ export interface NftMap extends SetProperties {
 export interface Element {
   readonly key: readonly FieldValue[];
   /** Data of a map; the name of a counter in a map of counters. */
-  readonly value?: readonly FieldValue[] | Verdict;
+  readonly value?: readonly DataValue[] | Verdict;
   readonly timeoutMs?: number;
   readonly comment?: string;
 }

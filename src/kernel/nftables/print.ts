@@ -1,6 +1,7 @@
 import type { NftCommand } from './commands.ts';
 import type { DataTypeName } from './datatypes.ts';
 import type { Expression } from './expressions.ts';
+import { objectName as counterName } from './encode-elements.ts';
 import { keyFields } from './fields.ts';
 import type { Chain, Element, Elements, KeyType, NftMap, NftObject, NftSet, Rule } from './objects.ts';
 import { printExpression, printFields, quote } from './print-expression.ts';
@@ -55,7 +56,7 @@ export function printElement({ key, value, timeoutMs, comment }: Element, set: N
   const text = `${printFields(key, keyFields(set.key))}${timeout}${note}`;
   if (value === undefined || set.kind !== 'map') return text;
   if ('kind' in value) return `${text} : ${printVerdict(value)}`;
-  if (typeof set.data === 'string') return `${text} : ${quote(String(value[0]))}`;
+  if (typeof set.data === 'string') return `${text} : ${quote(counterName(value))}`;
   return `${text} : ${printFields(value, keyFields(set.data))}`;
 }
 

@@ -9,6 +9,7 @@ import {
   decodeRule,
   decodeSet,
   decodeTable,
+  elementAtOffset,
   messageAttributes,
 } from './decode.ts';
 import { type EncodedMessage, batchMessage, encodeCommands, tablesMessage } from './encode.ts';

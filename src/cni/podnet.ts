@@ -8,7 +8,7 @@ import { type Allocation, createIpam } from './ipam.ts';
 import { applyPodLink, discardPodLink } from './pod-link.ts';
 import { POD_LINK_GROUP, TRASH_LINK_GROUP, hostInterfaceName, podLinkPlan } from './pod-link-plan.ts';
 import type { PodAttachment, PodNetwork, Sandbox } from './pod-network.ts';
-import { uplinkMtuBytes } from './uplink.ts';
+import { createUplinkMtu } from './uplink.ts';
 
 export interface PodNetworkOptions {
   /** The node's namespace; the calling thread's unless told. */
@@ -56,6 +56,7 @@ class RoutedPodNetwork implements NodePodNetwork {
   readonly #setSysctl: (name: string, value: string) => void;
   readonly #ipam;
   readonly #host: Rtnl;
+  readonly #uplinkMtu: () => number;
   #collectTimer: NodeJS.Timeout | undefined;
   #oldestTrash: number | undefined;
 
@@ -69,6 +70,7 @@ class RoutedPodNetwork implements NodePodNetwork {
       (netns ? (name, value) => withNetns(netns, () => writeSysctl(name, value)) : writeSysctl);
     this.#ipam = createIpam({ podCidrs, databasePath, ...(nodeName !== undefined && { nodeName }) });
     this.#host = options.rtnl ?? this.#open(netns ? { netns } : {});
+    this.#uplinkMtu = createUplinkMtu(this.#host, options.nodeAddresses);
   }
 
   // eslint-disable-next-line typescript/require-await -- the contract is asynchronous, the kernel is not
@@ -76,7 +78,7 @@ class RoutedPodNetwork implements NodePodNetwork {
     const { containerId, netns } = sandbox;
     checkSandbox(sandbox);
     const { nodeAddresses = [] } = this.#options;
-    const mtuBytes = this.#options.mtuBytes ?? uplinkMtuBytes(this.#host, nodeAddresses);
+    const mtuBytes = this.#options.mtuBytes ?? this.#uplinkMtu();
     const addresses = this.#ipam.allocate(sandbox);
     const plan = podLinkPlan({ containerId, addresses, mtuBytes, nodeAddresses });
     try {

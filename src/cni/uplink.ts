@@ -13,7 +13,23 @@ export function findUplink(rtnl: Rtnl, nodeAddresses: readonly string[] = []): L
   return index === undefined ? undefined : rtnl.link(index);
 }
 
-/** The MTU pods get when nothing is put around their packets: the uplink's, or Ethernet's without one. */
-export function uplinkMtuBytes(rtnl: Rtnl, nodeAddresses: readonly string[] = []): number {
-  return findUplink(rtnl, nodeAddresses)?.mtuBytes ?? 1500;
+/** Without an uplink the MTU is Ethernet's, and it is looked for again after this long. */
+const SEARCH_AGAIN_MS = 1000;
+
+/**
+ * The MTU pods get when nothing is put around their packets: what the uplink has at that moment. Finding the uplink
+ * reads all routes, so it is remembered as long as it exists.
+ */
+export function createUplinkMtu(rtnl: Rtnl, nodeAddresses: readonly string[] = []): () => number {
+  let index: number | undefined;
+  let searchedMs = -Infinity;
+  return () => {
+    let uplink = index === undefined ? undefined : rtnl.link(index);
+    if (!uplink && performance.now() - searchedMs > SEARCH_AGAIN_MS) {
+      uplink = findUplink(rtnl, nodeAddresses);
+      searchedMs = performance.now();
+    }
+    index = uplink?.index;
+    return uplink?.mtuBytes ?? 1500;
+  };
 }

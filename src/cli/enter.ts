@@ -23,6 +23,7 @@ export async function enter({
     });
   }
   const { pid } = control;
+  const program = command[0] === '--' ? command.slice(1) : command;
   const shell = process.env['SHELL'] ?? '/bin/sh';
   const args = [
     `--target=${pid}`,
@@ -32,7 +33,7 @@ export async function enter({
     '--pid',
     `--net=/proc/${pid}/fd/${target.fd}`,
     '--',
-    ...(command.length > 0 ? command : [shell]),
+    ...(program.length > 0 ? program : [shell]),
   ];
   const child = spawn('nsenter', args, { stdio: 'inherit', env: { ...process.env, PODNET_MACHINE: where } });
   // The command on the terminal decides what an interrupt means; this process waits for it.

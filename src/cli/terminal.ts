@@ -105,13 +105,17 @@ function createLiveProgress(stream: NodeJS.WriteStream): Progress {
   };
 }
 
-/** One line for every change, for files and pipes. */
+const plainEveryMs = 1000;
+
+/** Lines, for files and pipes: one when a step is done, and before that at most one a second. */
 function createPlainProgress(stream: NodeJS.WriteStream): Progress {
-  const said = new Map<string, string>();
+  const said = new Map<string, { text: string; at: number }>();
   return {
-    step(name, text) {
-      if (said.get(name) === text) return;
-      said.set(name, text);
+    step(name, text, { done = false } = {}) {
+      const last = said.get(name);
+      if (last?.text === text || (!done && performance.now() - (last?.at ?? -Infinity) < plainEveryMs))
+        return;
+      said.set(name, { text, at: performance.now() });
       stream.write(`${name}: ${text}\n`);
     },
     line: (text) => stream.write(`${text}\n`),

@@ -378,3 +378,11 @@ export function pollReadable(fd: number, ready: () => void): { stop(): void } {
   };
 }
 const handles = new Set<ReturnType<typeof koffi.node.poll>>();
+
+const F_SETFD = 2;
+const FD_CLOEXEC = 1;
+
+/** Keeps a descriptor that was inherited from being inherited further. */
+export function closeOnExec(fd: number): void {
+  fcntl(fd, F_SETFD, FD_CLOEXEC);
+}

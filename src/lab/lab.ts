@@ -15,6 +15,7 @@ import { createUnderlay, routerAddress, worldAddress } from './links/underlay.ts
 import { errorText, type Log } from './log.ts';
 import { createLabNode } from './nodes/node.ts';
 import type { LabOptions } from './options.ts';
+import { hostSocketFds } from './process/host-sockets.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
 
 export interface Lab {
@@ -71,7 +72,7 @@ export function createLab(
       dialKubelet: (node) => connect(join(runtimeDirectory, 'nodes', node, 'kubelet.sock')),
       onError: (error, where) => log('error', `API server, ${where}: ${errorText(error)}`),
     });
-    const host = api.listen({ host: '127.0.0.1', port: 0 });
+    const host = api.listen({ fd: hostSocketFds.api });
     const inside = withNetns(underlay.switchNetns, () => api?.listen({ port: apiPort }));
     await Promise.all([host.ready, inside?.ready]);
     const server = `https://127.0.0.1:${host.port}`;

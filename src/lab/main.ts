@@ -1,17 +1,17 @@
 /**
- * The lab's own process: PID 1 of its PID namespace, root of its user namespace, with a private /run. Its network
- * namespace is the host's, where it only listens on loopback. Started by `process/launch.ts` with one argument, the
- * options as JSON; says on stdout that it listens, or why it cannot.
+ * The lab's own process: PID 1 of its PID namespace, root of its user namespace, with a private /run and a network of
+ * its own. Of the host's network it has two listening sockets, which it was given. Started by `process/launch.ts` with
+ * one argument, the options as JSON; says on stdout that it listens, or why it cannot.
  */
 import { mkdirSync, writeSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { mount } from '../kernel/ffi.ts';
+import { closeOnExec, mount } from '../kernel/ffi.ts';
 import { PodnetError, errorMessage } from '../model/errors.ts';
-import { controlAddress } from './control/protocol.ts';
 import { listenControl } from './control/server.ts';
 import { createLab } from './lab.ts';
 import type { LabOptions } from './options.ts';
 import { createLogger, errorText } from './log.ts';
+import { hostSocketFds } from './process/host-sockets.ts';
 import type { LabGreeting } from './process/launch.ts';
 import { redirectOutput } from './process/stdio.ts';
 
@@ -39,6 +39,7 @@ function explain(error: unknown): LabGreeting {
 
 async function main(): Promise<void> {
   const options = JSON.parse(process.argv[2] ?? '') as LabOptions & { readonly uid: number };
+  for (const fd of Object.values(hostSocketFds)) closeOnExec(fd);
   mount('/run', { source: 'podnet', type: 'tmpfs', data: 'mode=755' });
   mkdirSync(runtimeDirectory, { mode: 0o700 });
   // libuv's threads are born in the namespace of the thread that first needs them, and stay there for ever.
@@ -50,7 +51,7 @@ async function main(): Promise<void> {
     await lab.stop();
     process.exit(code);
   };
-  const control = await listenControl(controlAddress(options.uid, options.name), {
+  const control = await listenControl(hostSocketFds.control, {
     info: () => lab.info(),
     own: (_, connection) => {
       connection.once('close', () => void end(0));

@@ -58,8 +58,11 @@ function serve(connection: Socket, handlers: ControlHandlers): void {
   );
 }
 
-/** Listens on an abstract address and answers the owner of this user namespace, nobody else. */
-export async function listenControl(address: string, handlers: ControlHandlers): Promise<Server> {
+/**
+ * Answers on a bound socket, to the owner of this user namespace and nobody else. It is this process that listens:
+ * `SO_PEERCRED` tells clients its pid.
+ */
+export async function listenControl(fd: number, handlers: ControlHandlers): Promise<Server> {
   const owner = process.getuid?.() ?? 0;
   const server = createServer((connection) => {
     const fd = socketFd(connection);
@@ -68,7 +71,7 @@ export async function listenControl(address: string, handlers: ControlHandlers):
   });
   await new Promise<void>((done, fail) => {
     server.once('error', fail);
-    server.listen(address, done);
+    server.listen({ fd }, done);
   });
   return server;
 }

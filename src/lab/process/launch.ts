@@ -4,7 +4,9 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { PodnetError, errorMessage, type ErrorDetails } from '../../model/errors.ts';
+import { controlAddress } from '../control/protocol.ts';
 import type { LabOptions } from '../options.ts';
+import { openHostSockets, type HostSockets } from './host-sockets.ts';
 import { writeIdMaps } from './id-maps.ts';
 
 /** The first words of the lab process, one line of JSON on its stdout. */
@@ -18,7 +20,7 @@ export type LabGreeting =
  * never as shell text.
  */
 const waitForMaps =
-  'echo mapme; read -r go || exit 1; exec unshare --mount --pid --fork --kill-child=KILL --mount-proc -- "$@" </dev/null';
+  'echo mapme; read -r go || exit 1; exec unshare --mount --net --pid --fork --kill-child=KILL --mount-proc -- "$@" </dev/null';
 
 const startTimeoutMs = 20_000;
 
@@ -86,10 +88,18 @@ function watchForFailure(
 }
 
 /** One try, with a user namespace for `identity` or, without one, in the caller's. */
-async function launch(lab: readonly string[], identity: Identity | undefined): Promise<void> {
+async function launch(
+  lab: readonly string[],
+  sockets: HostSockets,
+  identity: Identity | undefined,
+): Promise<void> {
   const program = ['sh', '-c', waitForMaps, 'sh', ...lab];
   const [file = '', ...args] = identity === undefined ? program : ['unshare', '--user', '--', ...program];
-  const child = spawn(file, args, { detached: true, cwd: '/', stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(file, args, {
+    detached: true,
+    cwd: '/',
+    stdio: ['pipe', 'pipe', 'pipe', sockets.api, sockets.control],
+  });
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-4096);
@@ -118,7 +128,7 @@ async function launch(lab: readonly string[], identity: Identity | undefined): P
         });
   } finally {
     stop();
-    for (const stream of child.stdio) stream?.destroy();
+    for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
     child.removeAllListeners();
     child.unref();
   }
@@ -132,11 +142,14 @@ export async function launchLab(options: LabOptions): Promise<void> {
   const { uid, gid, username: user } = userInfo();
   const argument = JSON.stringify({ ...options, uid });
   const lab = [process.execPath, '--disable-warning=ExperimentalWarning', labEntry(), argument];
+  const sockets = await openHostSockets(controlAddress(uid, options.name));
   try {
-    await launch(lab, { uid, gid, user });
+    await launch(lab, sockets, { uid, gid, user });
   } catch (error) {
     // Root does not need a user namespace; where none can be made, the other namespaces must do.
     if (uid !== 0 || !(error instanceof PodnetError && error.code === 'no-namespaces')) throw error;
-    await launch(lab, undefined);
+    await launch(lab, sockets, undefined);
+  } finally {
+    sockets.close();
   }
 }

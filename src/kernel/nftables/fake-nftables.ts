@@ -17,7 +17,6 @@ import { NftablesError } from './nftables-error.ts';
 import type { ListedChain, ListedRule, ListedSet, ListedTable, Nftables } from './nftables.ts';
 import { printCommand, printElement, printRule } from './print.ts';
 import { printFields } from './print-expression.ts';
-import type { Statement } from './statements.ts';
 
 /**
  * nf_tables in memory, for tests without a kernel. It holds what was applied, encodes every command as the real one
@@ -74,7 +73,6 @@ class MemoryNftables implements FakeNftables {
     this.#tables = copyTables(before);
     try {
       for (const command of commands) this.#applyOne(command);
-      for (const table of this.#tables.values()) checkReferences(table, commands);
     } catch (error) {
       this.#tables = before;
       throw error;
@@ -152,15 +150,18 @@ class MemoryNftables implements FakeNftables {
         this.#tables.delete(tableKey(object));
         break;
       case 'chain':
-        this.#chain(object);
+        this.#chain(object).rules.length = 0;
+        requireUnused(this.#table(object.table), 'chains', object.name);
         this.#table(object.table).chains.delete(object.name);
         break;
       case 'set':
       case 'map':
         this.#set(object);
+        requireUnused(this.#table(object.table), 'sets', object.name);
         this.#table(object.table).sets.delete(object.name);
         break;
       case 'counter':
+        requireUnused(this.#table(object.table), 'counters', object.name);
         if (!this.#table(object.table).counters.delete(object.name)) throw missing('counter', object.name);
         break;
       case 'elements': {
@@ -189,6 +190,7 @@ class MemoryNftables implements FakeNftables {
   #addElements({ set, elements }: Elements, exclusive: boolean): void {
     const held = this.#set(set).elements;
     for (const element of elements) {
+      requireReferences(this.#table(set.table), element.value);
       const key = elementKey(element, set);
       const existing = held.get(key);
       const same = existing !== undefined && JSON.stringify(existing.value) === JSON.stringify(element.value);
@@ -200,6 +202,7 @@ class MemoryNftables implements FakeNftables {
 
   #placeRule(rule: Rule, verb: 'add' | 'insert' | 'replace'): void {
     const { rules } = this.#chain(rule.chain);
+    requireReferences(this.#table(rule.chain.table), rule.statements);
     const handle = this.#nextHandle++;
     if (verb === 'replace') rules[ruleIndex(rules, rule)] = { rule, handle };
     else if (rule.handle === undefined) rules.splice(verb === 'add' ? rules.length : 0, 0, { rule, handle });
@@ -358,34 +361,22 @@ function copyTables(tables: ReadonlyMap<string, FakeTable>): Map<string, FakeTab
   return copy;
 }
 
-/** Every chain, set and counter that a rule or an element names must exist. */
-function checkReferences(table: FakeTable, commands: readonly NftCommand[]): void {
-  const need = (found: boolean, what: string, by: string): void => {
-    if (found) return;
-    const cause = { errno: ERRNO.ENOENT, code: 'ENOENT', explanation: `${what} does not exist` };
-    throw new NftablesError(by, cause, commands.at(-1));
-  };
-  for (const { rules } of table.chains.values()) {
-    for (const { rule } of rules) {
-      const by = `rule ${printRule(rule)}`;
-      const { chains, sets, counters } = references(rule.statements);
-      for (const chain of chains) need(table.chains.has(chain), `chain ${chain}`, by);
-      for (const set of sets) need(table.sets.has(set), `set ${set}`, by);
-      for (const counter of counters) need(table.counters.has(counter), `counter ${counter}`, by);
-    }
-  }
-  for (const { definition, elements } of table.sets.values()) {
-    if (definition.kind !== 'map' || definition.data !== 'verdict') continue;
-    for (const element of elements.values()) {
-      const { value } = element;
-      if (value === undefined || !('chain' in value)) continue;
-      need(
-        table.chains.has(value.chain),
-        `chain ${value.chain}`,
-        `element ${printElement(element, definition)}`,
-      );
-    }
-  }
+/** Every chain, set and counter that these statements or verdicts name must exist. */
+function requireReferences(table: FakeTable, values: unknown): void {
+  const { chains, sets, counters } = references(values);
+  for (const name of chains) if (!table.chains.has(name)) throw missing('chain', name);
+  for (const name of sets) if (!table.sets.has(name)) throw missing('set', name);
+  for (const name of counters) if (!table.counters.has(name)) throw missing('counter', name);
+}
+
+/** What rules and elements name cannot be deleted. */
+function requireUnused(table: FakeTable, list: keyof References, name: string): void {
+  const values = [
+    ...[...table.chains.values()].flatMap(({ rules }) => rules.map(({ rule }) => rule.statements)),
+    ...[...table.sets.values()].flatMap(({ elements }) => [...elements.values()].map(({ value }) => value)),
+  ];
+  if (values.some((value) => references(value)[list].includes(name)))
+    throw new Refusal('EBUSY', `${name} is in use`);
 }
 
 interface References {
@@ -395,7 +386,7 @@ interface References {
 }
 
 /** Names found anywhere within the statements: they are plain values, so a walk over all of them finds every one. */
-function references(statements: readonly Statement[]): References {
+function references(values: unknown): References {
   const found = { chains: [] as string[], sets: [] as string[], counters: [] as string[] };
   const visit = (value: unknown): void => {
     if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
@@ -411,6 +402,6 @@ function references(statements: readonly Statement[]): References {
     }
     for (const part of Object.values(value)) visit(part);
   };
-  visit(statements);
+  visit(values);
   return found;
 }

@@ -114,7 +114,7 @@ export class Responder {
   #followAlias(message: Buffer, query: Query, first: DnsRecord, room: AnswerRoom): number | OutsideQuestion {
     const chain: DnsRecord[] = [];
     let alias: DnsRecord | undefined = first;
-    while (alias?.data.type === 'CNAME' && chain.length < MAX_CHAIN) {
+    while (alias?.data.type === 'CNAME' && !chain.includes(alias) && chain.length < MAX_CHAIN) {
       chain.push(alias);
       const { target } = alias.data;
       const key = nameKey(target);

@@ -27,6 +27,17 @@ export type Dialect = 'v2' | 'v3';
 
 const REF_PREFIX = { v2: '#/definitions/', v3: '#/components/schemas/' } as const;
 
+const INT_OR_STRING = 'io.k8s.apimachinery.pkg.util.intstr.IntOrString';
+const QUANTITY = 'io.k8s.apimachinery.pkg.api.resource.Quantity';
+/** OpenAPI 2 has no alternatives; clients know the format. */
+const SCALAR_MODELS: Readonly<Record<Dialect, Readonly<Record<string, Model>>>> = {
+  v2: { [INT_OR_STRING]: { type: 'string', format: 'int-or-string' }, [QUANTITY]: { type: 'string' } },
+  v3: {
+    [INT_OR_STRING]: { format: 'int-or-string', oneOf: [{ type: 'integer' }, { type: 'string' }] },
+    [QUANTITY]: { oneOf: [{ type: 'string' }, { type: 'number' }] },
+  },
+};
+
 /** Whole numbers of 64 bits, by field name; others have 32. */
 const INT64 = new Set(
   `activeDeadlineSeconds deletionGracePeriodSeconds expirationSeconds fsGroup generation gid gracePeriodSeconds
@@ -66,8 +77,8 @@ export interface ModelsOptions {
 
 /** Models of the given kinds, their lists and everything they refer to, by model name in order. */
 export function modelsOf(kinds: readonly ServedKind[], options: ModelsOptions): Record<string, Model> {
-  const models = new Map<string, Model>();
   const { dialect } = options;
+  const models = new Map<string, Model>(Object.entries(SCALAR_MODELS[dialect]));
   for (const name of ['meta/v1.ListMeta', 'meta/v1.ObjectMeta', 'meta/v1.Status', 'meta/v1.DeleteOptions']) {
     addDefinition(name, dialect, models);
   }
@@ -144,11 +155,9 @@ function typeModel(schema: TypeSchema, dialect: Dialect): Model {
     case 'micro-time':
       return { type: 'string', format: 'date-time' };
     case 'int-or-string':
-      return dialect === 'v2'
-        ? { type: 'string', format: 'int-or-string' }
-        : { oneOf: [{ type: 'integer' }, { type: 'string' }], format: 'int-or-string' };
+      return { $ref: REF_PREFIX[dialect] + INT_OR_STRING };
     case 'quantity':
-      return dialect === 'v2' ? { type: 'string' } : { oneOf: [{ type: 'string' }, { type: 'number' }] };
+      return { $ref: REF_PREFIX[dialect] + QUANTITY };
     case 'any':
       return {};
     case 'boolean':

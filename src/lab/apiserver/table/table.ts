@@ -120,10 +120,18 @@ const defaultPrinter: Printer<KubeObject> = {
   cells: ({ metadata }) => [metadata?.creationTimestamp ?? ''],
 };
 
+/** Whether a built-in kind has columns of its own beside the name. */
+export function hasPrinter(kind: ServedKind): boolean {
+  return builtInPrinter(kind) !== undefined;
+}
+
+function builtInPrinter({ group, version, kind }: ServedKind): Printer | undefined {
+  const name = group === '' ? kind : `${kind}.${group}`;
+  return printers.get(`${name}/${version}`) ?? printers.get(name);
+}
+
 function printerOf(kind: ServedKind, customColumns: readonly CustomColumn[] | undefined): Printer {
-  if (kind.custom) return customPrinter(customColumns);
-  const name = kind.group === '' ? kind.kind : `${kind.kind}.${kind.group}`;
-  return printers.get(`${name}/${kind.version}`) ?? printers.get(name) ?? defaultPrinter;
+  return kind.custom ? customPrinter(customColumns) : (builtInPrinter(kind) ?? defaultPrinter);
 }
 
 /**
@@ -146,12 +154,22 @@ export function toTable(kind: ServedKind, objects: readonly KubeObject[], option
     metadata: listMetadata ?? { resourceVersion: first?.metadata?.resourceVersion ?? '' },
     columnDefinitions: withColumns ? columnsOf(kind, printer) : null,
     rows: objects.map((object) => {
-      // The registry pairs each kind with its printer, so the object has the shape the printer reads.
-      const cells = printer.cells(object as never, now);
+      const cells = cellsOf(printer, object, now);
       const row = named(kind) ? [object.metadata?.name ?? '', ...cells] : cells;
       return { cells: row, object: rowObject(object, includeObject, version) };
     }),
   };
+}
+
+/** An object that lacks what its kind requires (stored before it was checked) must not hide the others. */
+function cellsOf(printer: Printer, object: KubeObject, now: Date): Cell[] {
+  try {
+    // The table above pairs each kind with its printer, so the object has the shape the printer reads.
+    return printer.cells(object as never, now);
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    return printer.columns.map(() => '<invalid>');
+  }
 }
 
 /** Events put their name last, all other kinds first. */

@@ -99,7 +99,7 @@ export const dataTypes = {
   pkt_type: { id: 31, length: 1, order: 'host', names: { host: 0, broadcast: 1, multicast: 2, other: 3 } },
   devgroup: { id: 35, length: 4, order: 'host', names: { default: 0 } },
   fib_addrtype: { id: 38, length: 4, order: 'host', names: addressTypes },
-  boolean: { id: 39, length: 1, order: 'host', names: { missing: 0, exists: 1 } },
+  boolean: { id: 39, length: 1, order: 'host' },
   ifname: { id: 41, length: 16, order: 'host' },
 } as const satisfies Record<string, DataType>;
 

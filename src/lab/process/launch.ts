@@ -1,8 +1,9 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { PodnetError, errorMessage, type ErrorDetails } from '../../model/errors.ts';
 import { controlAddress } from '../control/protocol.ts';
 import type { LabOptions } from '../options.ts';
@@ -42,10 +43,8 @@ function userNamespaceFix(): string {
 }
 
 /** Reads lines until one satisfies; false when the output ends before. */
-async function firstLines(child: ChildProcess, onLine: (line: string) => boolean): Promise<boolean> {
-  const { stdout } = child;
-  if (stdout === null) return false;
-  const reader = createInterface({ input: stdout });
+async function firstLines(input: Readable, onLine: (line: string) => boolean): Promise<boolean> {
+  const reader = createInterface({ input });
   try {
     for await (const line of reader) if (onLine(line)) return true;
     return false;
@@ -99,14 +98,14 @@ async function launch(
     detached: true,
     cwd: '/',
     stdio: ['pipe', 'pipe', 'pipe', sockets.api, sockets.control],
-  });
+  }) as ChildProcessByStdio<Writable, Readable, Readable>;
   let stderr = '';
   child.stderr.setEncoding('utf8').on('data', (text: string) => {
     stderr = (stderr + text).slice(-4096);
   });
   child.stdin.on('error', () => undefined); // Its end is reported by `close`.
   const { failed, stop } = watchForFailure(child, () => stderr);
-  const greeting = firstLines(child, (line) => {
+  const greeting = firstLines(child.stdout, (line) => {
     if (line === 'mapme') {
       if (identity !== undefined) writeIdMaps(child.pid ?? 0, identity);
       child.stdin.end('go\n');

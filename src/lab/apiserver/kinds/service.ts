@@ -92,7 +92,6 @@ function prepareUpdate(service: Loose, old: Loose): void {
     if (spec['allocateLoadBalancerNodePorts'] === before['allocateLoadBalancerNodePorts'])
       delete spec['allocateLoadBalancerNodePorts'];
     if (spec['healthCheckNodePort'] === before['healthCheckNodePort']) delete spec['healthCheckNodePort'];
-    delete objectAt(service, 'status')['loadBalancer'];
     if (isObject(service['status'])) service['status'] = { ...service['status'], loadBalancer: {} };
   } else if (spec['healthCheckNodePort'] === undefined && before['healthCheckNodePort'] !== undefined) {
     if (spec['externalTrafficPolicy'] === 'Local')

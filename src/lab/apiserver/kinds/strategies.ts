@@ -1,26 +1,75 @@
 import type { ServedKind } from '../registry.ts';
 import type { Store } from '../storage/store.ts';
 import type { Strategy } from '../strategy.ts';
+import {
+  autoscalerStrategy,
+  bindingStrategy,
+  claimStrategy,
+  configMapStrategy,
+  eventStrategy,
+  namespaceStrategy,
+  nodeStrategy,
+  priorityClassStrategy,
+  secretStrategy,
+  serviceAccountStrategy,
+  storageClassStrategy,
+  volumeStrategy,
+} from './core.ts';
 import { customStrategy, definitionStrategy } from './custom.ts';
+import {
+  disruptionBudgetStrategy,
+  endpointSliceStrategy,
+  endpointsStrategy,
+  ingressStrategy,
+  networkPolicyStrategy,
+} from './network.ts';
+import { podStrategy } from './pod.ts';
 import { createServiceAllocator } from './service-allocation.ts';
 import { serviceStrategy } from './service.ts';
+import {
+  cronJobStrategy,
+  daemonSetStrategy,
+  deploymentStrategy,
+  jobStrategy,
+  replicaSetStrategy,
+  replicationControllerStrategy,
+  statefulSetStrategy,
+} from './workloads.ts';
 
 const GENERIC: Strategy = {};
 const WITH_STATUS: Strategy = { hasStatus: true, hasGeneration: true };
 
-const EVENT_FIELDS = [
-  'involvedObject.kind',
-  'involvedObject.namespace',
-  'involvedObject.name',
-  'involvedObject.uid',
-  'involvedObject.apiVersion',
-  'involvedObject.resourceVersion',
-  'involvedObject.fieldPath',
-  'reason',
-  'reportingComponent',
-  'source',
-  'type',
-];
+/** By storage. Services depend on the cluster's ranges and are added below. */
+const FIXED: Readonly<Record<string, Strategy>> = {
+  configmaps: configMapStrategy,
+  endpoints: endpointsStrategy,
+  events: eventStrategy,
+  namespaces: namespaceStrategy,
+  nodes: nodeStrategy,
+  persistentvolumeclaims: claimStrategy,
+  persistentvolumes: volumeStrategy,
+  pods: podStrategy,
+  replicationcontrollers: replicationControllerStrategy,
+  secrets: secretStrategy,
+  serviceaccounts: serviceAccountStrategy,
+  'clusterrolebindings.rbac.authorization.k8s.io': bindingStrategy,
+  'cronjobs.batch': cronJobStrategy,
+  'customresourcedefinitions.apiextensions.k8s.io': definitionStrategy,
+  'daemonsets.apps': daemonSetStrategy,
+  'deployments.apps': deploymentStrategy,
+  'endpointslices.discovery.k8s.io': endpointSliceStrategy,
+  'horizontalpodautoscalers.autoscaling': autoscalerStrategy,
+  'ingresses.networking.k8s.io': ingressStrategy,
+  'jobs.batch': jobStrategy,
+  'leases.coordination.k8s.io': { createOnUpdate: true },
+  'networkpolicies.networking.k8s.io': networkPolicyStrategy,
+  'poddisruptionbudgets.policy': disruptionBudgetStrategy,
+  'priorityclasses.scheduling.k8s.io': priorityClassStrategy,
+  'replicasets.apps': replicaSetStrategy,
+  'rolebindings.rbac.authorization.k8s.io': bindingStrategy,
+  'statefulsets.apps': statefulSetStrategy,
+  'storageclasses.storage.k8s.io': storageClassStrategy,
+};
 
 /** The rules of every stored kind. */
 export interface Strategies {
@@ -38,9 +87,8 @@ export function createStrategies(options: {
 }): Strategies {
   const services = createServiceAllocator(options);
   const strategies: Readonly<Record<string, Strategy>> = {
-    events: { selectable: EVENT_FIELDS, createOnUpdate: true },
+    ...FIXED,
     services: serviceStrategy(services),
-    'customresourcedefinitions.apiextensions.k8s.io': definitionStrategy,
   };
   const custom = new WeakMap<ServedKind, Strategy>();
   return {

@@ -3,7 +3,16 @@
  * applied carry no managers; with the first apply everything they have belongs to `before-first-apply`, as in
  * Kubernetes, and from then on every change is written down for whoever makes it.
  */
-import { cloneJson, equalJson, isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
+import {
+  cloneJson,
+  equalJson,
+  isObject,
+  listAt,
+  objectAt,
+  setKey,
+  stringAt,
+  type Loose,
+} from '../json-value.ts';
 import { schemaFor, type TypeSchema } from '../openapi/schema.ts';
 import { apiVersionOf, type ServedKind } from '../registry.ts';
 import { StatusError } from '../status.ts';
@@ -215,7 +224,8 @@ function mergeApplied(present: unknown, applied: unknown, place: Place): unknown
   if (structure === 'map') {
     const result: Loose = isObject(present) ? cloneJson<Loose>(present) : {};
     for (const [name, value] of Object.entries(applied as Loose)) {
-      result[name] = mergeApplied(result[name], value, memberPlace(place, name));
+      const before = Object.hasOwn(result, name) ? result[name] : undefined;
+      setKey(result, name, mergeApplied(before, value, memberPlace(place, name)));
     }
     return result;
   }

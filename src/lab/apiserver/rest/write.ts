@@ -185,10 +185,11 @@ export function replaceObject(core: Core, call: Call, change: (present: Loose) =
     strategy.prepareStatusUpdate?.(object, old);
     errors = strategy.validateStatusUpdate?.(object, old) ?? [];
   } else {
-    if (strategy.hasStatus === true) copyMember(object, old, 'status');
+    const binding = call.subresource === 'binding';
+    if (strategy.hasStatus === true && !binding) copyMember(object, old, 'status');
     strategy.setDefaults?.(object);
     strategy.prepareUpdate?.(object, old, context);
-    if (strategy.hasGeneration === true) countGeneration(object, old);
+    if (strategy.hasGeneration === true && !binding) countGeneration(object, old);
     errors = [
       ...(strategy.validate?.(object, context) ?? []),
       ...(strategy.validateUpdate?.(object, old, context) ?? []),

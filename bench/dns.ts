@@ -48,13 +48,13 @@ export async function rows(): Promise<BenchRow[]> {
   const missing = await measureBatched(unknown, answer);
 
   const rate = (figure: string, { aSecond, microseconds }: Measured): BenchRow => ({
-    figure: `${figure} (${microseconds.toFixed(1)} µs of processor each)`,
-    value: Math.round(aSecond),
-    unit: 'answers/s',
-    comparedWith: `bare echo: node:dgram ${Math.round(dgram.aSecond)}, recvmmsg ${Math.round(echo.aSecond)}`,
-    ratio: aSecond / dgram.aSecond,
+    figure: `${figure} (${Math.round(aSecond)}/s asked by one client)`,
+    value: Math.round(1e6 / microseconds),
+    unit: 'answers/s and core',
+    comparedWith: `bare echo: node:dgram ${Math.round(1e6 / dgram.microseconds)}, recvmmsg ${Math.round(1e6 / echo.microseconds)}`,
+    ratio: dgram.microseconds / microseconds,
     target: '≥ 60,000',
-    ok: aSecond >= 60_000,
+    ok: 1e6 / microseconds >= 60_000 && aSecond >= 60_000,
   });
   return [
     rate(`DNS, A of ${SERVICES} Services`, found),
@@ -155,8 +155,10 @@ async function measureDgram(names: readonly string[]): Promise<Measured> {
     answers++;
     socket.send(message, port, address);
   });
+  // With a look-up that answers at once, so does bind.
+  const listening = once(socket, 'listening');
   socket.bind(0, '127.0.0.1');
-  await once(socket, 'listening');
+  await listening;
   try {
     return await measure({ port: socket.address().port, names }, () => answers);
   } finally {
@@ -176,7 +178,9 @@ async function measure(load: Load, answers: () => number): Promise<Measured> {
   const elapsedMs = performance.now() - started;
   const { user, system } = process.threadCpuUsage(cpu);
   const done = answers() - count;
-  await client.terminate();
+  // Not terminated: a thread must close its sockets before it ends, or koffi's poll calls into a dead thread.
+  client.postMessage('stop');
+  await once(client, 'exit');
   return { aSecond: (done / elapsedMs) * 1000, microseconds: (user + system) / done };
 }
 
@@ -218,10 +222,14 @@ async function ask({ port, names }: Load): Promise<void> {
   parentPort?.postMessage('asking');
   let before = 0;
   // Datagrams may be lost when a buffer is full: start again when nothing moves.
-  setInterval(() => {
+  const watchdog = setInterval(() => {
     if (answered === before) fill();
     before = answered;
   }, 100);
+  parentPort?.once('message', () => {
+    clearInterval(watchdog);
+    socket.close();
+  });
 }
 
 if (!isMainThread) await ask(workerData as Load);

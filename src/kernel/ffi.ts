@@ -65,6 +65,7 @@ const c = {
   bind: declare('int bind(int fd, const void *address, uint32_t length)'),
   connect: declare('int connect(int fd, const void *address, uint32_t length)'),
   listen: declare('int listen(int fd, int backlog)'),
+  accept4: declare('int accept4(int fd, void *address, void *length, int flags)'),
   getsockname: declare('int getsockname(int fd, void *address, void *length)'),
   setsockopt: declare('int setsockopt(int fd, int level, int name, const void *value, uint32_t length)'),
   getsockopt: declare('int getsockopt(int fd, int level, int name, void *value, void *length)'),
@@ -149,7 +150,9 @@ export const SO = {
   REUSEADDR: 2,
   SNDBUF: 7,
   RCVBUF: 8,
+  LINGER: 13,
   PEERCRED: 17,
+  RCVTIMEO: 20,
   SNDBUFFORCE: 32,
   RCVBUFFORCE: 33,
 } as const;
@@ -185,12 +188,21 @@ export function getsockname(fd: number): Buffer {
   return address.subarray(0, length.readUInt32LE());
 }
 
-/** setsockopt(2) of an int. */
-export function setsockopt(fd: number, level: number, name: number, value: number): void {
-  const bytes = Buffer.alloc(4);
-  bytes.writeInt32LE(value);
-  const result = c.setsockopt(fd, level, name, bytes, 4);
-  check('setsockopt', result, koffi.errno(), `level ${level} option ${name} = ${value}`);
+/** A connection that waits; -1 when there is none and the socket does not wait (or not for longer). */
+export function accept(fd: number): number {
+  const connection = c.accept4(fd, null, null, SOCK.CLOEXEC);
+  const errno = koffi.errno();
+  if (connection < 0 && errno === koffi.os.errno.EAGAIN) return -1;
+  return check('accept4', connection, errno, `file descriptor ${fd}`);
+}
+
+/** setsockopt(2) of an int, or of a structure as it lies in memory. */
+export function setsockopt(fd: number, level: number, name: number, value: number | Buffer): void {
+  const bytes = typeof value === 'number' ? Buffer.alloc(4) : value;
+  if (typeof value === 'number') bytes.writeInt32LE(value);
+  const result = c.setsockopt(fd, level, name, bytes, bytes.length);
+  const shown = typeof value === 'number' ? value : value.toString('hex');
+  check('setsockopt', result, koffi.errno(), `level ${level} option ${name} = ${shown}`);
 }
 
 /** getsockopt(2) into `length` bytes. */
@@ -364,20 +376,33 @@ export function peerCredentials(fd: number): { pid: number; uid: number; gid: nu
   return { pid: ucred.readInt32LE(0), uid: ucred.readUInt32LE(4), gid: ucred.readUInt32LE(8) };
 }
 
-/** Calls `ready` from the event loop whenever `fd` can be read. Keep the handle: a collected one stops silently. */
+const handles = new Set<ReturnType<typeof koffi.node.poll>>();
+
+/**
+ * Calls `ready` whenever `fd` can be read, or has an error, until stopped. After an error (POLLERR, such as ENOBUFS of
+ * a netlink socket) libuv no longer watches the descriptor: stop, and poll anew.
+ */
 export function pollReadable(fd: number, ready: () => void): { stop(): void } {
-  const start = (): ReturnType<typeof koffi.node.poll> => koffi.node.poll(fd, { readable: true }, ready);
-  const handle = start();
+  // koffi calls back outside of Node's own callback scope, where promises would stay unsettled until something else
+  // happens; an immediate follows within the same turn of the event loop and has none of that.
+  let waiting: NodeJS.Immediate | undefined;
+  const handle = koffi.node.poll(fd, { readable: true }, () => {
+    waiting ??= setImmediate(() => {
+      waiting = undefined;
+      ready();
+    });
+  });
+  // A collected handle would stop silently.
   handles.add(handle);
   return {
     stop() {
       if (!handles.delete(handle)) return;
+      if (waiting) clearImmediate(waiting);
       handle.stop();
       handle.close();
     },
   };
 }
-const handles = new Set<ReturnType<typeof koffi.node.poll>>();
 
 const F_SETFD = 2;
 const FD_CLOEXEC = 1;

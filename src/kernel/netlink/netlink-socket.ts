@@ -73,6 +73,8 @@ export interface NetlinkSocketOptions {
   readonly netns?: Netns;
   /** Multicast groups to join, by number (RTNLGRP_*, NFNLGRP_*). */
   readonly groups?: readonly number[];
+  /** How much the kernel keeps for us that we have not read yet; 8 MiB, or what it allows, unless told. */
+  readonly receiveBufferBytes?: number;
 }
 
 const PROTOCOLS = { route: 0, netfilter: 12 } as const;
@@ -87,7 +89,7 @@ let receiveBuffer: Buffer | undefined;
 /** A socket on `route` (rtnetlink) or `netfilter` (nfnetlink). It stays in its namespace whatever the thread does. */
 export function openNetlinkSocket(
   protocol: keyof typeof PROTOCOLS,
-  { netns, groups = [] }: NetlinkSocketOptions = {},
+  { netns, groups = [], receiveBufferBytes = BUFFER_BYTES }: NetlinkSocketOptions = {},
 ): NetlinkSocket {
   const open = (): number => socket(AF.NETLINK, SOCK.RAW, PROTOCOLS[protocol]);
   const fd = netns ? withNetns(netns, open) : open();
@@ -96,8 +98,8 @@ export function openNetlinkSocket(
     address.writeUInt16LE(AF.NETLINK);
     bind(fd, address);
     // The forced forms need CAP_NET_ADMIN outside any user namespace; the others stop at net.core.[rw]mem_max.
-    enlarge(fd, SO.SNDBUFFORCE, SO.SNDBUF);
-    enlarge(fd, SO.RCVBUFFORCE, SO.RCVBUF);
+    setBuffer(fd, { force: SO.SNDBUFFORCE, ordinary: SO.SNDBUF, bytes: BUFFER_BYTES });
+    setBuffer(fd, { force: SO.RCVBUFFORCE, ordinary: SO.RCVBUF, bytes: receiveBufferBytes });
     setsockopt(fd, SOL.NETLINK, NETLINK.CAP_ACK, 1);
     setsockopt(fd, SOL.NETLINK, NETLINK.EXT_ACK, 1);
     if (protocol === 'route') setsockopt(fd, SOL.NETLINK, NETLINK.GET_STRICT_CHK, 1);
@@ -110,12 +112,13 @@ export function openNetlinkSocket(
   }
 }
 
-function enlarge(fd: number, force: number, ordinary: number): void {
+function setBuffer(fd: number, option: { force: number; ordinary: number; bytes: number }): void {
+  const { force, ordinary, bytes } = option;
   try {
-    setsockopt(fd, SOL.SOCKET, force, BUFFER_BYTES);
+    setsockopt(fd, SOL.SOCKET, force, bytes);
   } catch (error) {
     if (!isErrno(error, 'EPERM')) throw error;
-    setsockopt(fd, SOL.SOCKET, ordinary, BUFFER_BYTES);
+    setsockopt(fd, SOL.SOCKET, ordinary, bytes);
   }
 }
 

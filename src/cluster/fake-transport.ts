@@ -93,7 +93,7 @@ export function createFakeTransport({ now = Date.now }: FakeTransportOptions = {
 
   function create(place: ParsedPath, body: KubeObject): Stored {
     const given = body.metadata ?? {};
-    const name = given.name ?? `${given.generateName ?? ''}${randomUUID().slice(0, 5)}`;
+    const name = given.name ?? `${given.generateName ?? ''}${randomUUID().slice(0, 8)}`;
     const namespace = place.namespace ? { namespace: place.namespace } : {};
     const draft = {
       ...body,

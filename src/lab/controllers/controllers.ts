@@ -1,16 +1,25 @@
 import type { Client } from '../../cluster/client.ts';
 import { systemClock, type Clock } from '../../cluster/clock.ts';
+import { discoverResources, type DiscoveredResource } from '../../cluster/discovery.ts';
 import { errorMessage } from '../../model/errors.ts';
 import type { Controller, ControllerContext } from './controller.ts';
 import { createDeploymentController } from './deployment.ts';
+import { createEndpointSliceController } from './endpoint-slice.ts';
+import { createEndpointsController } from './endpoints.ts';
 import { createInformers } from './informers.ts';
+import { createGarbageCollector } from './garbage-collector.ts';
+import { createNamespaceDefaultsController } from './namespace-defaults.ts';
+import { createNamespaceController } from './namespace.ts';
+import { createNodeLifecycleController } from './node-lifecycle.ts';
+import { createPodGarbageController } from './pod-garbage.ts';
+import { createNodeCidrController } from './node-cidr.ts';
 import { createReplicaSetController } from './replica-set.ts';
 
 export interface ControllersOptions {
   readonly client: Client;
   /** Where node CIDRs come from: one, or one of each family. */
   readonly clusterCidr: string | readonly string[];
-  /** 24 unless told (64 for IPv6). */
+  /** Of IPv4, 24 unless told; IPv6 has 64. */
   readonly nodeCidrPrefixLength?: number;
   /** PEM, published in every namespace as the ConfigMap kube-root-ca.crt. */
   readonly ca?: string;
@@ -18,11 +27,18 @@ export interface ControllersOptions {
   readonly nodeGraceMs?: number;
   readonly log?: (level: 'info' | 'warning' | 'error', message: string) => void;
   readonly clock?: Clock;
+  /** The resources the server has; asked of the server itself unless told. */
+  readonly discover?: () => Promise<readonly DiscoveredResource[]>;
 }
 
 /** All controllers, in no particular order: each one watches what it needs and none waits for another. */
 export function createControllers({
   client,
+  clusterCidr,
+  nodeCidrPrefixLength = 24,
+  nodeGraceMs,
+  ca,
+  discover = () => discoverResources(client),
   log = () => {},
   clock = systemClock,
 }: ControllersOptions): Controller {
@@ -38,6 +54,18 @@ export function createControllers({
   const controllers: Controller[] = [
     createDeploymentController(context),
     createReplicaSetController(context),
+    createEndpointSliceController(context),
+    createEndpointsController(context),
+    createNodeCidrController(context, {
+      clusterCidrs: typeof clusterCidr === 'string' ? clusterCidr.split(',') : clusterCidr,
+      prefixLength4: nodeCidrPrefixLength,
+      prefixLength6: 64,
+    }),
+    createNodeLifecycleController(context, nodeGraceMs === undefined ? {} : { graceMs: nodeGraceMs }),
+    createNamespaceDefaultsController(context, ca),
+    createNamespaceController(context, discover),
+    createGarbageCollector(context, { discover }),
+    createPodGarbageController(context),
   ];
   return {
     name: 'controllers',

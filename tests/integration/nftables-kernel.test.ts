@@ -402,7 +402,7 @@ describe('every statement and expression is what nft makes of its text', { skip 
       match(meta.pkttype, '==', 'host'),
       ...(family === 'inet' ? [match(meta.nfproto, '==', 'ipv4')] : []),
       match(meta.l4proto, '!=', 'udp'),
-      match(meta.protocol, '==', 'ip6'),
+      ...(family === 'inet' ? [match(meta.protocol, '==', 'ip6')] : []),
     ],
     ct: (family) => [
       match(ct.state, 'any', ['new']),

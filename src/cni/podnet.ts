@@ -8,7 +8,7 @@ import { type Allocation, createIpam } from './ipam.ts';
 import { applyPodLink, discardPodLink } from './pod-link.ts';
 import { POD_LINK_GROUP, TRASH_LINK_GROUP, hostInterfaceName, podLinkPlan } from './pod-link-plan.ts';
 import type { PodAttachment, PodNetwork, Sandbox } from './pod-network.ts';
-import { createUplinkMtu } from './uplink.ts';
+import { createUplinkReader, type UplinkFacts } from './uplink.ts';
 
 export interface PodNetworkOptions {
   /** The node's namespace; the calling thread's unless told. */
@@ -17,7 +17,7 @@ export interface PodNetworkOptions {
   readonly rtnl?: Rtnl;
   /** The node's `spec.podCIDR`, or its `spec.podCIDRs` with a comma between them: one per IP family. */
   readonly podCidr: string;
-  /** The node's own addresses: connections from the node to its pods come from these. */
+  /** The node's own addresses, from which it connects to its pods; the uplink's unless told. */
   readonly nodeAddresses?: readonly string[];
   /** Of the pods' links; the uplink's unless told. */
   readonly mtuBytes?: number;
@@ -56,7 +56,7 @@ class RoutedPodNetwork implements NodePodNetwork {
   readonly #setSysctl: (name: string, value: string) => void;
   readonly #ipam;
   readonly #host: Rtnl;
-  readonly #uplinkMtu: () => number;
+  readonly #uplink: () => UplinkFacts;
   #collectTimer: NodeJS.Timeout | undefined;
   #oldestTrash: number | undefined;
 
@@ -70,17 +70,17 @@ class RoutedPodNetwork implements NodePodNetwork {
       (netns ? (name, value) => withNetns(netns, () => writeSysctl(name, value)) : writeSysctl);
     this.#ipam = createIpam({ podCidrs, databasePath, ...(nodeName !== undefined && { nodeName }) });
     this.#host = options.rtnl ?? this.#open(netns ? { netns } : {});
-    this.#uplinkMtu = createUplinkMtu(this.#host, options.nodeAddresses);
+    this.#uplink = createUplinkReader(this.#host, options.nodeAddresses);
   }
 
   // eslint-disable-next-line typescript/require-await -- the contract is asynchronous, the kernel is not
   async add(sandbox: Sandbox): Promise<PodAttachment> {
     const { containerId, netns } = sandbox;
     checkSandbox(sandbox);
-    const { nodeAddresses = [] } = this.#options;
-    const mtuBytes = this.#options.mtuBytes ?? this.#uplinkMtu();
+    const uplink = this.#uplink();
+    const { mtuBytes = uplink.mtuBytes } = this.#options;
     const addresses = this.#ipam.allocate(sandbox);
-    const plan = podLinkPlan({ containerId, addresses, mtuBytes, nodeAddresses });
+    const plan = podLinkPlan({ containerId, addresses, mtuBytes, nodeAddresses: uplink.addresses });
     try {
       applyPodLink(plan, netns, { host: this.#host, open: this.#open, setSysctl: this.#setSysctl });
     } catch (error) {

@@ -13,23 +13,42 @@ export function findUplink(rtnl: Rtnl, nodeAddresses: readonly string[] = []): L
   return index === undefined ? undefined : rtnl.link(index);
 }
 
-/** Without an uplink the MTU is Ethernet's, and it is looked for again after this long. */
+/** What pods take over from the uplink. */
+export interface UplinkFacts {
+  /** Of pods around whose packets nothing is put. Ethernet's without an uplink. */
+  readonly mtuBytes: number;
+  /** The node's addresses: at most one of each IP family. */
+  readonly addresses: readonly string[];
+}
+
+/** Without an uplink it is looked for again after this long. */
 const SEARCH_AGAIN_MS = 1000;
 
 /**
- * The MTU pods get when nothing is put around their packets: what the uplink has at that moment. Finding the uplink
- * reads all routes, so it is remembered as long as it exists.
+ * Reads what the uplink is like at that moment. Finding it means reading all routes, so it is remembered with its
+ * addresses for as long as it exists.
  */
-export function createUplinkMtu(rtnl: Rtnl, nodeAddresses: readonly string[] = []): () => number {
+export function createUplinkReader(rtnl: Rtnl, nodeAddresses: readonly string[] = []): () => UplinkFacts {
   let index: number | undefined;
+  let addresses = nodeAddresses;
   let searchedMs = -Infinity;
   return () => {
     let uplink = index === undefined ? undefined : rtnl.link(index);
     if (!uplink && performance.now() - searchedMs > SEARCH_AGAIN_MS) {
       uplink = findUplink(rtnl, nodeAddresses);
       searchedMs = performance.now();
+      if (uplink && nodeAddresses.length === 0) addresses = addressesOf(rtnl, uplink);
     }
     index = uplink?.index;
-    return uplink?.mtuBytes ?? 1500;
+    return { mtuBytes: uplink?.mtuBytes ?? 1500, addresses };
   };
+}
+
+/** The first address of each family that others can answer to. */
+function addressesOf(rtnl: Rtnl, { index }: Link): string[] {
+  const reachable = rtnl.addresses({ link: index }).filter(({ scope }) => scope === 'universe');
+  return ([4, 6] as const).flatMap((family) => {
+    const first = reachable.find((each) => each.family === family);
+    return first ? [first.address] : [];
+  });
 }

@@ -21,13 +21,19 @@ export function bootstrap({ store }: Core, { handler, advertise, serviceAddress 
   for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) {
     ensure('/api/v1/namespaces', { metadata: { name } });
   }
-  ensure('/api/v1/namespaces/default/services', {
-    metadata: { ...kubernetes, labels },
-    spec: {
-      type: 'ClusterIP',
-      clusterIP: serviceAddress,
-      ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: advertise.port }],
-    },
+  const ensureService = (): void =>
+    ensure('/api/v1/namespaces/default/services', {
+      metadata: { ...kubernetes, labels },
+      spec: {
+        type: 'ClusterIP',
+        clusterIP: serviceAddress,
+        ports: [{ name: 'https', port: 443, protocol: 'TCP', targetPort: advertise.port }],
+      },
+    });
+  ensureService();
+  // Whoever deletes all Services does not mean this one. Listeners may not write: it comes back in the next turn.
+  store.subscribe('services', ({ type, namespace, name }) => {
+    if (type === 'DELETED' && namespace === 'default' && name === 'kubernetes') setImmediate(ensureService);
   });
   const mirrored = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
   replace('/api/v1/namespaces/default/endpoints', {

@@ -1,3 +1,5 @@
+import type { IncomingHttpHeaders } from 'node:http';
+
 import { isObject, listAt, objectAt, stringAt } from '../json-value.ts';
 import { forbidden, forbiddenPath } from '../status.ts';
 import type { Store, StoredObject } from '../storage/store.ts';
@@ -69,6 +71,28 @@ export function authorizePath(
     throw forbiddenPath(
       `forbidden: User ${JSON.stringify(user.name)} cannot ${verb} path ${JSON.stringify(path)}`,
     );
+}
+
+/**
+ * `kubectl --as`: the user the headers name, when the caller may be that user.
+ * @throws StatusError 403
+ */
+export function impersonate(store: Store, user: User, headers: IncomingHttpHeaders): User {
+  const name = String(headers['impersonate-user'] ?? '');
+  const [, namespace = '', account = ''] = /^system:serviceaccount:([^:]+):([^:]+)$/u.exec(name) ?? [];
+  const asked = [headers['impersonate-group'] ?? []].flat().flatMap((groups) => groups.split(/, */u));
+  const implied = account === '' ? [] : ['system:serviceaccounts', `system:serviceaccounts:${namespace}`];
+  const common = { verb: 'impersonate', group: '', subresource: '' };
+  authorize(
+    store,
+    user,
+    account === ''
+      ? { ...common, resource: 'users', namespace: '', name }
+      : { ...common, resource: 'serviceaccounts', namespace, name: account },
+  );
+  for (const group of asked)
+    authorize(store, user, { ...common, resource: 'groups', namespace: '', name: group });
+  return { name, groups: [...new Set([...asked, ...implied, 'system:authenticated'])] };
 }
 
 function matchesUrl(pattern: string, path: string): boolean {

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 
 import { badRequest, tooLarge, unsupportedMediaType } from '../status.ts';
 
+const PROTOBUF = 'application/vnd.kubernetes.protobuf';
 export const MAX_BODY_BYTES = 3 * 1024 * 1024;
 
 /** The whole body. @throws StatusError 413 */
@@ -26,11 +27,24 @@ export function mediaType(header: string | undefined): string {
 /** A body as plain data; `undefined` when there is none. @throws StatusError 400, 415 */
 export async function parseBody(bytes: Buffer, type: string): Promise<unknown> {
   if (bytes.length === 0) return undefined;
+  if (type === PROTOBUF) return parseProtobuf(bytes);
   const text = bytes.toString('utf8');
   if (type.endsWith('yaml')) return parseYaml(text);
   if (type === '' || type === 'application/json' || type.endsWith('+json') || type === '*/*')
     return parseJson(text);
-  throw unsupportedMediaType(['application/json', 'application/yaml']);
+  throw unsupportedMediaType(['application/json', 'application/yaml', PROTOBUF]);
+}
+
+/** Loaded only when somebody sends some: it comes with a large table. */
+async function parseProtobuf(bytes: Buffer): Promise<unknown> {
+  const { decodeKubernetesProtobuf } = await import('../protobuf/decode.ts');
+  try {
+    return decodeKubernetesProtobuf(bytes);
+  } catch (error) {
+    throw badRequest(
+      `unable to decode the protobuf body: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  }
 }
 
 function parseJson(text: string): unknown {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 
-import { authorizePath } from '../auth/authorize.ts';
+import { authorizePath, impersonate } from '../auth/authorize.ts';
 import { ANONYMOUS, type User } from '../auth/user.ts';
 import type { ServedKind } from '../registry.ts';
 import type { Answer, Call } from '../rest/call.ts';
@@ -67,7 +67,14 @@ export function createFront({
   customColumns,
   onError,
 }: FrontOptions): Front {
-  function authenticate({ socket, headers }: IncomingMessage): User {
+  function authenticate(request: IncomingMessage): User {
+    const user = requestUser(request);
+    return request.headers['impersonate-user'] === undefined
+      ? user
+      : impersonate(core.store, user, request.headers);
+  }
+
+  function requestUser({ socket, headers }: IncomingMessage): User {
     const { authorization } = headers;
     if (authorization !== undefined) {
       const [, token] = /^Bearer +([^ ]+) *$/iu.exec(authorization) ?? [];

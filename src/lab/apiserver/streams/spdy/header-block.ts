@@ -1,7 +1,7 @@
 import { constants, inflateRawSync } from 'node:zlib';
 
 /** SPDY/3.1, section 2.6.10.1: the bytes both sides preset zlib with. */
-const DICTIONARY = makeDictionary();
+export const SPDY_DICTIONARY = makeDictionary();
 /** zlib's header for a stream with a preset dictionary, and the Adler-32 of that dictionary. */
 const ZLIB_HEADER = Buffer.from('78bbe3c6a7c2', 'hex');
 /** An empty stored block, byte-aligned: where zlib's Z_SYNC_FLUSH ends. */
@@ -22,7 +22,7 @@ export class HeaderBlockError extends Error {
  * cut falls on a byte, each block inflates by itself with the last 32 KiB before it as the dictionary.
  */
 export class HeaderBlockReader {
-  #window = DICTIONARY;
+  #window: Buffer = SPDY_DICTIONARY;
   #first = true;
 
   /** Names are in lower case; a name's several values are joined by `, `. */

@@ -231,6 +231,7 @@ export class SpdyConnection implements StreamCarrier {
     if (this.#closed) return;
     if (this.#behind.delete(stream) && this.#behind.size === 0) this.#socket.resume();
     stream.unacknowledged += bytes;
+    if (!this.#streams.has(stream.id)) return;
     if (stream.unacknowledged < WINDOW_UPDATE_BYTES) return;
     this.#socket.write(controlFrame(FRAME.windowUpdate, [stream.id, stream.unacknowledged]));
     stream.unacknowledged = 0;

@@ -48,6 +48,11 @@ export class SpdyStream extends Duplex {
   }
 
   override _read(): void {
+    // Node asks for more before it takes what is there out of the buffer.
+    process.nextTick(() => this.#acknowledge());
+  }
+
+  #acknowledge(): void {
     const bytes = this.#received - this.readableLength - this.#acknowledged;
     this.#acknowledged += bytes;
     this.#carrier.consumed(this, bytes);

@@ -34,7 +34,7 @@ export async function rows(): Promise<BenchRow[]> {
     del.push(performance.now() - started);
   }
   const started = performance.now();
-  network.collect();
+  await network.collect();
   const collectMs = performance.now() - started;
   network.close();
   rtnl.close();

@@ -38,6 +38,8 @@ export interface Allocation extends AddressOwner {
 export interface Ipam {
   /** One address of each CIDR. The same ones again for a container that has them. @throws PodnetError when full */
   allocate(owner: AddressOwner): readonly string[];
+  /** What the container has; none if it was never given any. */
+  addressesOf(containerId: string): readonly string[];
   /** Returns the addresses that became free; none for a container that had none. */
   release(containerId: string): readonly string[];
   /** Releases what belongs to containers that are not in the list, and returns those containers. */
@@ -198,6 +200,10 @@ class SqliteIpam implements Ipam {
       where: `${this.#nodeName ? `node ${this.#nodeName} ` : ''}spec.podCIDRs: ${formatCidr(cidr)}`,
       fix: 'Delete pods of this node, add a node, or give the nodes larger pod CIDRs.',
     });
+  }
+
+  addressesOf(containerId: string): readonly string[] {
+    return this.#byContainer.get(containerId) ?? [];
   }
 
   release(containerId: string): readonly string[] {

@@ -71,7 +71,7 @@ test('createPodNetwork: del frees the address, empties the pod’s route, and is
   await network.del({ containerId: 'never' });
   assert.deepEqual(world.open().routes(), []);
   assert.deepEqual((await network.add(sandbox('b'))).addresses, ['10.244.1.2']);
-  network.collect();
+  await network.collect();
   assert.deepEqual(
     world
       .open()
@@ -88,7 +88,7 @@ test('createPodNetwork: a container that comes back in a new sandbox gets a link
   const again = sandbox('a');
   await network.add(again);
   assert.equal(world.open({ netns: again.netns }).link('eth0')?.up, true);
-  network.collect();
+  await network.collect();
   assert.equal(world.open({ netns: again.netns }).link('eth0')?.up, true, 'the trash did not hold it');
 });
 

@@ -35,8 +35,8 @@ export interface NodePodNetwork extends PodNetwork {
   reconcile(containerIds: Iterable<string>): readonly string[];
   allocations(): readonly Allocation[];
   /** Deletes the links of deleted pods now. It also happens by itself, shortly after the last DEL. */
-  collect(): void;
-  /** Collects, and closes the doors. The pods keep their network. */
+  collect(): Promise<void>;
+  /** Closes the doors. The pods keep their network. */
   close(): void;
 }
 
@@ -79,12 +79,13 @@ class RoutedPodNetwork implements NodePodNetwork {
     checkSandbox(sandbox);
     const uplink = this.#uplink();
     const { mtuBytes = uplink.mtuBytes } = this.#options;
+    const isConnected = this.#ipam.addressesOf(containerId).length > 0;
     const addresses = this.#ipam.allocate(sandbox);
     const plan = podLinkPlan({ containerId, addresses, mtuBytes, nodeAddresses: uplink.addresses });
     try {
       applyPodLink(plan, netns, { host: this.#host, open: this.#open, setSysctl: this.#setSysctl });
     } catch (error) {
-      this.#undo(containerId);
+      if (!isConnected) this.#undo(containerId);
       if (error instanceof PodnetError) throw error;
       throw new PodnetError(`Cannot connect the pod: ${errorMessage(error)}`, {
         code: 'pod-link-failed',
@@ -115,7 +116,7 @@ class RoutedPodNetwork implements NodePodNetwork {
     for (const link of this.#host.links()) {
       if (link.group === POD_LINK_GROUP && !names.has(link.name)) discardPodLink(link.name, this.#host);
     }
-    this.collect();
+    this.#collectLater();
     return this.#ipam.reconcile(alive);
   }
 
@@ -127,17 +128,22 @@ class RoutedPodNetwork implements NodePodNetwork {
     this.#oldestTrash ??= performance.now();
     if (performance.now() - this.#oldestTrash > COLLECT_LIMIT_MS) return;
     clearTimeout(this.#collectTimer);
-    this.#collectTimer = setTimeout(() => this.collect(), COLLECT_DELAY_MS).unref();
+    this.#collectTimer = setTimeout(() => this.#collectLater(), COLLECT_DELAY_MS).unref();
   }
 
-  collect(): void {
+  collect(): Promise<void> {
     clearTimeout(this.#collectTimer);
     this.#oldestTrash = undefined;
-    this.#host.deleteLinkGroup(TRASH_LINK_GROUP);
+    return this.#host.deleteLinkGroupInBackground(TRASH_LINK_GROUP);
+  }
+
+  /** What cannot be deleted now is tried again with the next DEL. */
+  #collectLater(): void {
+    this.collect().catch(() => {});
   }
 
   close(): void {
-    this.collect();
+    clearTimeout(this.#collectTimer);
     if (this.#host !== this.#options.rtnl) this.#host.close();
     this.#ipam.close();
   }

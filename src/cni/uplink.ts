@@ -25,22 +25,22 @@ export interface UplinkFacts {
 const SEARCH_AGAIN_MS = 1000;
 
 /**
- * Reads what the uplink is like at that moment. Finding it means reading all routes, so it is remembered with its
- * addresses for as long as it exists.
+ * Reads what the uplink is like at that moment. Finding it means reading all routes, so which one it is stays
+ * remembered for as long as it exists.
  */
 export function createUplinkReader(rtnl: Rtnl, nodeAddresses: readonly string[] = []): () => UplinkFacts {
   let index: number | undefined;
-  let addresses = nodeAddresses;
   let searchedMs = -Infinity;
   return () => {
     let uplink = index === undefined ? undefined : rtnl.link(index);
     if (!uplink && performance.now() - searchedMs > SEARCH_AGAIN_MS) {
       uplink = findUplink(rtnl, nodeAddresses);
       searchedMs = performance.now();
-      if (uplink && nodeAddresses.length === 0) addresses = addressesOf(rtnl, uplink);
     }
     index = uplink?.index;
-    return { mtuBytes: uplink?.mtuBytes ?? 1500, addresses };
+    if (!uplink) return { mtuBytes: 1500, addresses: nodeAddresses };
+    const addresses = nodeAddresses.length > 0 ? nodeAddresses : addressesOf(rtnl, uplink);
+    return { mtuBytes: uplink.mtuBytes, addresses };
   };
 }
 

@@ -224,6 +224,20 @@ export function send(fd: number, buffer: Buffer, flags = 0): number {
   return check('send', c.send(fd, buffer, buffer.length, flags), koffi.errno(), `${buffer.length} bytes`);
 }
 
+const sendLater = library.func('int64_t send(int fd, const void *buffer, size_t length, int flags)');
+
+/** As `send`, on a thread of the pool: for what takes the kernel long. Do not use the socket meanwhile. */
+export function sendInBackground(fd: number, buffer: Buffer, flags = 0): Promise<number> {
+  return new Promise((done, fail) => {
+    sendLater.async(fd, buffer, buffer.length, flags, (error: unknown, length: number) => {
+      // errno belongs to the other thread and is gone.
+      if (error !== null || length < 0)
+        fail(error ?? new SyscallError('send', koffi.os.errno.EIO ?? 5, `${fd}`));
+      else done(length);
+    });
+  });
+}
+
 /** Bytes received into `buffer`; with MSG.DONTWAIT -1 when there is nothing to read. */
 export function recv(fd: number, buffer: Buffer, flags = 0): number {
   for (;;) {

@@ -244,7 +244,7 @@ test('del takes the pod off the network at once, and its interface soon', async 
   assert.equal(node.rtnl.routeTo(address)?.dst, `${address}/32`);
   await node.network.del({ containerId: 'short-lived' });
   assert.equal(node.rtnl.routeTo(address), undefined, 'unreachable, not by the default route');
-  node.network.collect();
+  await node.network.collect();
   assert.equal(node.rtnl.link(pod.attachment.hostInterface), undefined);
 });
 

@@ -16,6 +16,7 @@ import {
   pollReadable,
   recv,
   send,
+  sendInBackground,
   setsockopt,
   socket,
 } from '../ffi.ts';
@@ -43,6 +44,8 @@ export interface NetlinkSocket {
   readonly maxSendBytes: number;
   /** Sends one request and returns what came before its acknowledgement. Throws `NetlinkError`. */
   request(message: NetlinkMessage): NetlinkReply[];
+  /** As `request`, with the kernel's work done on another thread. The socket must not be used meanwhile. */
+  requestInBackground(message: NetlinkMessage): Promise<NetlinkReply[]>;
   /** Sends a dump request (NLM_F_DUMP is added) and returns every part. Repeats one that a change disturbed. */
   dump(message: NetlinkMessage): NetlinkReply[];
   /**
@@ -204,6 +207,26 @@ class KernelNetlinkSocket implements NetlinkSocket {
     const asking = messages[acknowledge];
     if (!asking) return;
     send(this.#fd, messages.length === 1 ? asking.bytes : Buffer.concat(messages.map(({ bytes }) => bytes)));
+    this.#receiveAnswers(messages, { first, acknowledge }, result);
+  }
+
+  async requestInBackground(message: NetlinkMessage): Promise<NetlinkReply[]> {
+    const first = this.#prepare(message, NLM_F.ACK);
+    await sendInBackground(this.#fd, message.bytes);
+    const result = { errors: [] as NetlinkError[], replies: [] as NetlinkReply[] };
+    this.#receiveAnswers([message], { first, acknowledge: 0 }, result);
+    if (result.errors[0]) throw result.errors[0];
+    return result.replies;
+  }
+
+  /** Reads what the kernel answered to messages that were numbered from `first`. */
+  #receiveAnswers(
+    messages: readonly NetlinkMessage[],
+    { first, acknowledge }: { first: number; acknowledge: number },
+    result: { errors: NetlinkError[]; replies: NetlinkReply[] },
+  ): void {
+    const asking = messages[acknowledge];
+    if (!asking) return;
     let answered = false;
     for (;;) {
       const datagram = this.#receiveUnlessLost();

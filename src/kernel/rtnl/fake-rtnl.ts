@@ -209,6 +209,11 @@ class FakeNamespace implements rtnl.Rtnl {
     }
   }
 
+  deleteLinkGroupInBackground(group: number): Promise<void> {
+    this.deleteLinkGroup(group);
+    return Promise.resolve();
+  }
+
   addAddress(spec: rtnl.AddressSpec): void {
     const { address, prefixLength, scope = 'universe' } = spec;
     const request = `add address ${address}/${prefixLength} dev ${spec.link}`;

@@ -32,7 +32,10 @@ import type {
 import { TABLE } from './names.ts';
 import * as rule from './rule-codec.ts';
 
-/** The kernel's rtnetlink in `netns`, or in the namespace of the calling thread. Stays there; close it when done. */
+/**
+ * The kernel's rtnetlink in `netns`, or in the namespace of the calling thread. It stays there; close it when done.
+ * `events` and `deleteLinkGroupInBackground` open sockets of their own: keep `netns` open as long as they are used.
+ */
 export function openRtnl({ netns }: { netns?: Netns } = {}): Rtnl {
   return new KernelRtnl(netns);
 }
@@ -125,6 +128,18 @@ class KernelRtnl extends Changes implements Rtnl {
       super.deleteLinkGroup(group);
     } catch (error) {
       if (!isErrno(error, 'ENODEV')) throw error;
+    }
+  }
+
+  async deleteLinkGroupInBackground(group: number): Promise<void> {
+    if (group === 0) throw new RangeError('Link group 0 holds every link that has no other group');
+    const socket = openNetlinkSocket('route', this.#netns ? { netns: this.#netns } : {});
+    try {
+      await socket.requestInBackground(link.encodeDeleteLinkGroup(group));
+    } catch (error) {
+      if (!isErrno(error, 'ENODEV')) throw error;
+    } finally {
+      socket.close();
     }
   }
 

@@ -88,6 +88,18 @@ export function testRtnl(name: string, { create }: Subject): void {
     assert.throws(() => rtnl.deleteLinkGroup(0), RangeError);
   });
 
+  test(`${name}: deleteLinkGroupInBackground deletes the group's links`, async () => {
+    const { rtnl } = create();
+    for (const link of ['a', 'b']) rtnl.addLink({ kind: 'bridge', name: link, group: 9 });
+    await rtnl.deleteLinkGroupInBackground(9);
+    assert.deepEqual(
+      rtnl.links().map((link) => link.name),
+      ['lo'],
+    );
+    await rtnl.deleteLinkGroupInBackground(9);
+    await assert.rejects(async () => rtnl.deleteLinkGroupInBackground(0), RangeError);
+  });
+
   test(`${name}: addresses come and go, of both families`, () => {
     const rtnl = withVeth();
     rtnl.addAddress({ link: 'a', address: '10.1.2.3', prefixLength: 32 });

@@ -314,6 +314,8 @@ export interface Rtnl extends RtnlChanges {
    * after all were tried, unless `tolerate` accepts it. Links that a change refers to by name must exist already.
    */
   batch(changes: (to: RtnlChanges) => void, options?: { tolerate?: (error: NetlinkError) => boolean }): void;
+  /** As `deleteLinkGroup`, on another thread: it takes the kernel tens of milliseconds. */
+  deleteLinkGroupInBackground(group: number): Promise<void>;
   events(options: RtnlEventOptions): { stop(): void };
   close(): void;
 }

@@ -256,6 +256,8 @@ class KernelNetlinkSocket implements NetlinkSocket {
 
   /** Gives the message its number and flags; returns the number. */
   #prepare(message: NetlinkMessage, flags: number): number {
+    // The number of a closed descriptor may be another file's by now.
+    if (this.#closed) throw new Error(`The netlink socket is closed: ${describeMessage(message)}`);
     this.#sequence = (this.#sequence + 1) >>> 0;
     message.bytes.writeUInt32LE(this.#sequence, 8);
     message.bytes.writeUInt16LE(message.bytes.readUInt16LE(6) | flags, 6);

@@ -28,7 +28,7 @@ export class SelectorSyntaxError extends Error {
 }
 
 export function matchesSelector(selector: Selector, labels: Labels | undefined): boolean {
-  return selector.every((requirement) => meets(requirement, labels?.[requirement.key]));
+  return selector.every((condition) => meets(condition, labels?.[condition.key]));
 }
 
 function meets({ operator, values }: Requirement, value: string | undefined): boolean {
@@ -47,6 +47,8 @@ function meets({ operator, values }: Requirement, value: string | undefined): bo
       const limit = BigInt(values[0] ?? '0');
       return operator === 'Gt' ? BigInt(value) > limit : BigInt(value) < limit;
     }
+    default:
+      return operator satisfies never;
   }
 }
 
@@ -199,6 +201,8 @@ export function formatSelector(selector: Selector): string {
           return `${key}>${values[0]}`;
         case 'Lt':
           return `${key}<${values[0]}`;
+        default:
+          return operator satisfies never;
       }
     })
     .join(',');

@@ -30,6 +30,11 @@ export function stringAt(value: unknown, ...path: readonly string[]): string {
   return typeof at === 'string' ? at : '';
 }
 
+/** A value as messages show it. */
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : (JSON.stringify(value) ?? '');
+}
+
 /** A deep copy of plain data; members that are `undefined` are dropped, as JSON would. */
 export function cloneJson<T>(value: T): T;
 export function cloneJson(value: unknown): unknown {

@@ -91,7 +91,7 @@ const SCALE: ServedSubresource = {
   verbs: READ_WRITE,
 };
 
-function subresource(
+function withBody(
   name: string,
   {
     group = '',
@@ -115,7 +115,7 @@ const CORE = served('', 'v1', [
     shortNames: ['ns'],
     namespaced: false,
     verbs: ['create', 'delete', 'get', 'list', 'patch', 'update', 'watch'],
-    subresources: ['status', subresource('finalize', { kind: 'Namespace', verbs: ['update'] })],
+    subresources: ['status', withBody('finalize', { kind: 'Namespace', verbs: ['update'] })],
   },
   { kind: 'Node', plural: 'nodes', shortNames: ['no'], namespaced: false, subresources: ['status'] },
   {
@@ -139,12 +139,12 @@ const CORE = served('', 'v1', [
     subresources: [
       'status',
       'ephemeralcontainers',
-      subresource('attach', { kind: 'PodAttachOptions', verbs: ['create', 'get'] }),
-      subresource('binding', { kind: 'Binding', verbs: CREATE_ONLY }),
-      subresource('eviction', { group: 'policy', kind: 'Eviction', verbs: CREATE_ONLY }),
-      subresource('exec', { kind: 'PodExecOptions', verbs: ['create', 'get'] }),
-      subresource('log', { kind: 'Pod', verbs: ['get'] }),
-      subresource('portforward', { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] }),
+      withBody('attach', { kind: 'PodAttachOptions', verbs: ['create', 'get'] }),
+      withBody('binding', { kind: 'Binding', verbs: CREATE_ONLY }),
+      withBody('eviction', { group: 'policy', kind: 'Eviction', verbs: CREATE_ONLY }),
+      withBody('exec', { kind: 'PodExecOptions', verbs: ['create', 'get'] }),
+      withBody('log', { kind: 'Pod', verbs: ['get'] }),
+      withBody('portforward', { kind: 'PodPortForwardOptions', verbs: ['create', 'get'] }),
     ],
   },
   { kind: 'PodTemplate', plural: 'podtemplates' },
@@ -162,7 +162,7 @@ const CORE = served('', 'v1', [
     plural: 'serviceaccounts',
     shortNames: ['sa'],
     subresources: [
-      subresource('token', { group: 'authentication.k8s.io', kind: 'TokenRequest', verbs: CREATE_ONLY }),
+      withBody('token', { group: 'authentication.k8s.io', kind: 'TokenRequest', verbs: CREATE_ONLY }),
     ],
   },
   { kind: 'Service', plural: 'services', shortNames: ['svc'], categories: ['all'], subresources: ['status'] },

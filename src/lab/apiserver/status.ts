@@ -25,7 +25,10 @@ export class StatusError extends Error {
 /** A kind's GroupResource. */
 export type Resource = Pick<ServedKind, 'group' | 'plural'>;
 
-function details({ group, plural }: Resource, name: string): { name?: string; group?: string; kind: string } {
+function detailsOf(
+  { group, plural }: Resource,
+  name: string,
+): { name?: string; group?: string; kind: string } {
   return { ...(name === '' ? {} : { name }), ...(group === '' ? {} : { group }), kind: plural };
 }
 
@@ -39,7 +42,7 @@ export function notFound(resource: Resource, name: string): StatusError {
     code: 404,
     reason: 'NotFound',
     message: `${resourceName(resource)} ${quote(name)} not found`,
-    details: details(resource, name),
+    details: detailsOf(resource, name),
   });
 }
 
@@ -58,7 +61,7 @@ export function alreadyExists(resource: Resource, name: string): StatusError {
     code: 409,
     reason: 'AlreadyExists',
     message: `${resourceName(resource)} ${quote(name)} already exists`,
-    details: details(resource, name),
+    details: detailsOf(resource, name),
   });
 }
 
@@ -70,7 +73,7 @@ export function conflict(resource: Resource, name: string, why: string = MODIFIE
     code: 409,
     reason: 'Conflict',
     message: `Operation cannot be fulfilled on ${resourceName(resource)} ${quote(name)}: ${why}`,
-    details: details(resource, name),
+    details: detailsOf(resource, name),
   });
 }
 
@@ -84,7 +87,7 @@ export function forbidden(
     code: 403,
     reason: 'Forbidden',
     message: `${subject} is forbidden: ${why}`,
-    details: { ...details(resource, name), ...(causes === undefined ? {} : { causes: [...causes] }) },
+    details: { ...detailsOf(resource, name), ...(causes === undefined ? {} : { causes: [...causes] }) },
   });
 }
 
@@ -105,7 +108,7 @@ export function methodNotAllowed(resource: Resource, action: string): StatusErro
     code: 405,
     reason: 'MethodNotAllowed',
     message: `${action} is not supported on resources of kind ${quote(resourceName(resource))}`,
-    details: details(resource, ''),
+    details: detailsOf(resource, ''),
   });
 }
 

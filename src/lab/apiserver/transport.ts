@@ -113,7 +113,7 @@ export function createLocalTransport({
       request.signal?.throwIfAborted();
       try {
         // Callers never see an answer in the same turn, as over a network.
-        await undefined;
+        await Promise.resolve();
         return answer(request);
       } catch (error) {
         const { status } = refusal(error, `${request.method} ${request.path}`);

@@ -16,7 +16,7 @@ export interface Attributes {
 }
 
 /** Groups that may do everything. */
-const MASTERS = ['system:masters', 'system:nodes', 'system:serviceaccounts:kube-system'];
+const MASTERS = new Set(['system:masters', 'system:nodes', 'system:serviceaccounts:kube-system']);
 
 /** Resources any authenticated user may create to learn about itself (the role system:basic-user). */
 const ABOUT_SELF = new Set([
@@ -37,7 +37,7 @@ export function authorize(store: Store, user: User, attributes: Attributes): voi
 }
 
 export function isMaster({ groups }: User): boolean {
-  return groups.some((group) => MASTERS.includes(group));
+  return groups.some((group) => MASTERS.has(group));
 }
 
 /** Groups that may do everything, then the stored roles and bindings of rbac.authorization.k8s.io. */

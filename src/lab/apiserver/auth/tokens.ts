@@ -25,10 +25,10 @@ export interface TokensOptions {
 
 /** Service account tokens: JWTs (RFC 7519) signed with ES256 (RFC 7518), bound to accounts that still exist. */
 export interface Tokens {
-  issue(subject: TokenSubject): { token: string; expirationTimestamp: string };
-  authenticate(token: string): User | undefined;
+  readonly issue: (subject: TokenSubject) => { token: string; expirationTimestamp: string };
+  readonly authenticate: (token: string) => User | undefined;
   /** The JSON Web Key Set (RFC 7517) of `/openid/v1/jwks`. */
-  keySet(): Loose;
+  readonly keySet: () => Loose;
 }
 
 const MAX_TOKEN_LENGTH = 16_384;

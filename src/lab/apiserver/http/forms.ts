@@ -34,7 +34,7 @@ export function inForm(body: object, options: FormOptions): object {
   if (bodyKind !== kind.kind) return body;
   if (form.as === 'PartialObjectMetadata') return partial(body, form);
   const { resourceVersion } = objectAt(body, 'metadata');
-  return table([body as KubeObject], options, { resourceVersion });
+  return table([body], options, { resourceVersion });
 }
 
 function partial(object: object, { version }: WantedForm): Loose {

@@ -30,8 +30,8 @@ export interface FrontOptions {
 
 /** What an HTTP server calls. */
 export interface Front {
-  onRequest(request: IncomingMessage, response: ServerResponse): void;
-  onUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+  readonly onRequest: (request: IncomingMessage, response: ServerResponse) => void;
+  readonly onUpgrade: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 }
 
 interface ParsedTarget {
@@ -181,6 +181,15 @@ export function createFront({
     await respond(request, response, reply);
   }
 
+  async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const { path, query } = parseTarget(request);
+    const user = authenticate(request);
+    if (user === ANONYMOUS) throw unauthorized();
+    const routed = handler.route({ method: request.method ?? 'GET', path, query, user });
+    if (routed === undefined || !isStream(routed)) throw methodUnknown();
+    await streams.upgrade(request, { socket, head, routed });
+  }
+
   return {
     onRequest(request, response) {
       serve(request, response)
@@ -192,22 +201,22 @@ export function createFront({
     },
     onUpgrade(request, socket, head) {
       socket.on('error', () => socket.destroy());
-      try {
-        const { path, query } = parseTarget(request);
-        const user = authenticate(request);
-        if (user === ANONYMOUS) throw unauthorized();
-        const routed = handler.route({ method: request.method ?? 'GET', path, query, user });
-        if (routed === undefined || !isStream(routed)) throw methodUnknown();
-        streams.upgrade(request, { socket, head, routed });
-      } catch (error) {
-        const { status } = statusOf(error, request);
-        const body = JSON.stringify(status);
-        socket.end(
-          `HTTP/1.1 ${status.code} ${status.reason}\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-        );
-      }
+      upgrade(request, socket, head).catch((error: unknown) =>
+        refuseUpgrade(socket, statusOf(error, request)),
+      );
     },
   };
+}
+
+function refuseUpgrade(socket: Duplex, { status }: StatusError): void {
+  const body = JSON.stringify(status);
+  const head = [
+    `HTTP/1.1 ${status.code} ${status.reason ?? ''}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    'connection: close',
+  ];
+  socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
 }
 
 /** Field managers are named after the program unless it says otherwise. */
@@ -217,12 +226,18 @@ function withManager(query: ParsedTarget['query'], { headers }: IncomingMessage)
   return { ...query, fieldManager: agent.slice(0, 128) };
 }
 
+const certificateUsers = new WeakMap<TLSSocket, User>();
+
+/** Who the connection's client certificate names; read once a connection. */
 function certificateUser(socket: TLSSocket): User | undefined {
-  if (!socket.authorized) return undefined;
+  const known = certificateUsers.get(socket);
+  if (known !== undefined || !socket.authorized) return known;
   const { subject } = socket.getPeerCertificate();
-  const name = subject?.CN as string | string[] | undefined;
+  const name = subject?.CN;
   if (typeof name !== 'string' || name === '') return undefined;
-  const organizations = subject.O as string | string[] | undefined;
+  const organizations = subject.O;
   const groups = organizations === undefined ? [] : [organizations].flat();
-  return { name, groups: [...groups, 'system:authenticated'] };
+  const user = { name, groups: [...groups, 'system:authenticated'] };
+  certificateUsers.set(socket, user);
+  return user;
 }

@@ -38,9 +38,7 @@ export async function respond(
 }
 
 function acceptsGzip({ headers }: IncomingMessage): boolean {
-  return /(?:^|,)\s*gzip\s*(?:,|;(?!\s*q=0(?:\.0*)?\s*(?:,|$))|$)/u.test(
-    String(headers['accept-encoding'] ?? ''),
-  );
+  return /(?:^|,)\s*gzip\s*(?:,|;(?!\s*q=0(?:\.0*)?\s*(?:,|$))|$)/u.test(headers['accept-encoding'] ?? '');
 }
 
 const MAX_WARNING = 1024;

@@ -6,16 +6,15 @@ import type { RoutedRequest } from '../rest/handler.ts';
 import { keyOf, type Core } from '../server-core.ts';
 import { badRequest, notFound } from '../status.ts';
 import type { StoredObject } from '../storage/store.ts';
-import { handleStream } from '../streams/handle-stream.ts';
-import { proxyLogs } from '../streams/logs.ts';
+import type { StreamOptions } from '../streams/handle-stream.ts';
 
-/** Requests that end at a pod's kubelet. */
+/** Requests that end at a pod's kubelet. The code that carries them is loaded with the first one. */
 export interface Streams {
-  request(request: IncomingMessage, response: ServerResponse, routed: RoutedRequest): void;
+  request(request: IncomingMessage, response: ServerResponse, routed: RoutedRequest): Promise<void>;
   upgrade(
     request: IncomingMessage,
     connection: { socket: Duplex; head: Buffer; routed: RoutedRequest },
-  ): void;
+  ): Promise<void>;
 }
 
 export function createStreams({ store }: Core, dialKubelet: (nodeName: string) => Duplex): Streams {
@@ -28,32 +27,34 @@ export function createStreams({ store }: Core, dialKubelet: (nodeName: string) =
   }
 
   return {
-    request(request, response, routed) {
+    async request(request, response, routed) {
       if (routed.subresource !== 'log') throw badRequest('Upgrade request required');
       const { pod, dial } = locate(routed);
       const container = containerOf(pod, routed.query['container'] ?? '');
+      const { proxyLogs } = await import('../streams/logs.ts');
       proxyLogs(request, response, { namespace: routed.namespace, pod: routed.name, container, dial });
     },
-    upgrade(request, { socket, head, routed }) {
+    async upgrade(request, { socket, head, routed }) {
       const { pod, dial } = locate(routed);
-      const { namespace, name, subresource } = routed;
-      if (subresource === 'portforward') {
-        handleStream(request, socket, head, { target: { kind: 'portforward', namespace, pod: name }, dial });
-      } else if (subresource === 'exec' || subresource === 'attach') {
-        const phase = stringAt(pod, 'status', 'phase');
-        if (phase === 'Succeeded' || phase === 'Failed') {
-          throw badRequest(`cannot exec into a container in a completed pod; current phase is ${phase}`);
-        }
-        const container = containerOf(pod, routed.query['container'] ?? '');
-        handleStream(request, socket, head, {
-          target: { kind: subresource, namespace, pod: name, container },
-          dial,
-        });
-      } else {
-        throw badRequest('this subresource is not a stream');
-      }
+      const target = targetOf(pod, routed);
+      const { handleStream } = await import('../streams/handle-stream.ts');
+      handleStream(request, socket, head, { target, dial });
     },
   };
+}
+
+function targetOf(
+  pod: StoredObject,
+  { namespace, name, subresource, query }: RoutedRequest,
+): StreamOptions['target'] {
+  if (subresource === 'portforward') return { kind: 'portforward', namespace, pod: name };
+  if (subresource !== 'exec' && subresource !== 'attach')
+    throw badRequest('this subresource is not a stream');
+  const phase = stringAt(pod, 'status', 'phase');
+  if (phase === 'Succeeded' || phase === 'Failed') {
+    throw badRequest(`cannot exec into a container in a completed pod; current phase is ${phase}`);
+  }
+  return { kind: subresource, namespace, pod: name, container: containerOf(pod, query['container'] ?? '') };
 }
 
 /** The container asked for, or the pod's only one. @throws StatusError 400 */

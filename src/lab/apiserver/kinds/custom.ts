@@ -10,8 +10,8 @@ const STORAGE = 'customresourcedefinitions.apiextensions.k8s.io';
 
 /** The kinds that CustomResourceDefinitions describe. Their objects are stored without schema validation. */
 export interface CustomKinds {
-  schemaOf(kind: ServedKind): JsonSchema | undefined;
-  columnsOf(kind: ServedKind): readonly CustomColumn[] | undefined;
+  readonly schemaOf: (kind: ServedKind) => JsonSchema | undefined;
+  readonly columnsOf: (kind: ServedKind) => readonly CustomColumn[] | undefined;
 }
 
 /** Keeps the registry's custom kinds as the stored definitions say. */
@@ -49,7 +49,7 @@ export function createCustomKinds({ store, registry }: Core): CustomKinds {
   return {
     schemaOf(kind) {
       const schema = objectAt(versions.get(kind), 'schema')['openAPIV3Schema'];
-      return isObject(schema) ? (schema as JsonSchema) : undefined;
+      return isObject(schema) ? schema : undefined;
     },
     columnsOf(kind) {
       const columns = listAt(versions.get(kind), 'additionalPrinterColumns').filter(isObject);

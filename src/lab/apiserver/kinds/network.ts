@@ -1,9 +1,8 @@
 /** Endpoints, EndpointSlices, Ingresses and NetworkPolicies. */
-import type { LabelSelector } from '../../../model/objects.ts';
 import { cidrContains, tryParseCidr, tryParseIp } from '../../../model/ip.ts';
 import { compileLabelSelector, SelectorSyntaxError } from '../../../model/selectors.ts';
 import { duplicate, invalid, notSupported, required, tooMany, type FieldError } from '../field-error.ts';
-import { isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
+import { isObject, listAt, objectAt, stringAt, textOf, type Loose } from '../json-value.ts';
 import type { Strategy } from '../strategy.ts';
 import { immutable } from '../validation/metadata.ts';
 import {
@@ -41,7 +40,7 @@ function validatePortList(
     const { port: number, protocol } = objectAt(port);
     const problem = number === undefined ? undefined : portNumberProblem(number);
     if (problem !== undefined) errors.push(invalid(`${place}.port`, number, problem));
-    if (!PROTOCOLS.includes(String(protocol)))
+    if (!PROTOCOLS.includes(textOf(protocol)))
       errors.push(notSupported(`${place}.protocol`, protocol, PROTOCOLS));
     return errors;
   });
@@ -163,7 +162,7 @@ function validateIngressPath(value: unknown, at: string): FieldError[] {
   const path = stringAt(value, 'path');
   const errors: FieldError[] = [];
   if (type === undefined) errors.push(required(`${at}.pathType`, 'pathType must be specified'));
-  else if (!types.includes(String(type))) errors.push(notSupported(`${at}.pathType`, type, types));
+  else if (!types.includes(textOf(type))) errors.push(notSupported(`${at}.pathType`, type, types));
   else if (type !== 'ImplementationSpecific' && !path.startsWith('/'))
     errors.push(invalid(`${at}.path`, path, 'must be an absolute path'));
   return [...errors, ...validateBackend(objectAt(value, 'backend'), `${at}.backend`)];
@@ -223,7 +222,7 @@ export const networkPolicyStrategy: Strategy = {
 function validateSelector(selector: unknown, at: string): FieldError[] {
   if (!isObject(selector)) return [];
   try {
-    compileLabelSelector(selector as LabelSelector);
+    compileLabelSelector(selector);
     return [];
   } catch (error) {
     if (!(error instanceof SelectorSyntaxError)) throw error;
@@ -233,7 +232,7 @@ function validateSelector(selector: unknown, at: string): FieldError[] {
 
 function validatePolicyPort({ port, endPort, protocol }: Loose, at: string): FieldError[] {
   const errors: FieldError[] = [];
-  if (!PROTOCOLS.includes(String(protocol))) errors.push(notSupported(`${at}.protocol`, protocol, PROTOCOLS));
+  if (!PROTOCOLS.includes(textOf(protocol))) errors.push(notSupported(`${at}.protocol`, protocol, PROTOCOLS));
   if (typeof port === 'number') {
     const problem = portNumberProblem(port);
     if (problem !== undefined) errors.push(invalid(`${at}.port`, port, problem));

@@ -113,7 +113,7 @@ export function createServiceAllocator({
 
   /** Families in order, as policy, families and addresses asked for say. */
   function familiesOf(spec: Loose): (4 | 6)[] {
-    const named = listAt(spec, 'ipFamilies').map((family) => (family === 'IPv6' ? 6 : 4) as 4 | 6);
+    const named = listAt(spec, 'ipFamilies').map((family) => (family === 'IPv6' ? 6 : 4));
     const addressed = listAt(spec, 'clusterIPs')
       .map((address) => tryParseIp(String(address))?.family)
       .filter((family) => family !== undefined);
@@ -136,8 +136,8 @@ export function createServiceAllocator({
     const errors: FieldError[] = [];
     if (spec['type'] === 'ExternalName') return { taken, errors };
     const families = familiesOf(spec);
-    if (families.some((family) => !pools.some(({ cidr }) => cidr.family === family))) {
-      const [missing = 4] = families.filter((family) => !pools.some(({ cidr }) => cidr.family === family));
+    const missing = families.find((family) => !pools.some(({ cidr }) => cidr.family === family));
+    if (missing !== undefined) {
       errors.push(invalid('spec.ipFamilies[0]', FAMILY_NAMES[missing], 'not configured on this cluster'));
       return { taken, errors };
     }

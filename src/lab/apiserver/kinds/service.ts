@@ -8,7 +8,7 @@ import {
   duplicate,
   type FieldError,
 } from '../field-error.ts';
-import { isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
+import { isObject, listAt, objectAt, stringAt, textOf, type Loose } from '../json-value.ts';
 import type { Strategy } from '../strategy.ts';
 import { immutable, validateLabels } from '../validation/metadata.ts';
 import {
@@ -246,7 +246,7 @@ function validateAddresses(spec: Loose): FieldError[] {
   }
   const policies = ['PreferDualStack', 'RequireDualStack', 'SingleStack'];
   const { ipFamilyPolicy } = spec;
-  if (ipFamilyPolicy !== undefined && !policies.includes(String(ipFamilyPolicy))) {
+  if (ipFamilyPolicy !== undefined && !policies.includes(textOf(ipFamilyPolicy))) {
     errors.push(notSupported('spec.ipFamilyPolicy', ipFamilyPolicy, policies));
   }
   for (const [index, address] of listAt(spec, 'externalIPs').entries()) {
@@ -271,10 +271,10 @@ function validatePolicies(spec: Loose): FieldError[] {
   const policies = ['Cluster', 'Local'];
   const { type, internalTrafficPolicy: internal, externalTrafficPolicy: external } = spec;
   const outside = type === 'NodePort' || type === 'LoadBalancer' || listAt(spec, 'externalIPs').length > 0;
-  if (internal !== undefined && !policies.includes(String(internal))) {
+  if (internal !== undefined && !policies.includes(textOf(internal))) {
     errors.push(notSupported('spec.internalTrafficPolicy', internal, policies));
   }
-  if (external !== undefined && !policies.includes(String(external))) {
+  if (external !== undefined && !policies.includes(textOf(external))) {
     errors.push(notSupported('spec.externalTrafficPolicy', external, policies));
   } else if (external !== undefined && !outside) {
     errors.push(

@@ -73,9 +73,9 @@ const FIXED: Readonly<Record<string, Strategy>> = {
 
 /** The rules of every stored kind. */
 export interface Strategies {
-  strategyOf(kind: ServedKind): Strategy;
+  readonly strategyOf: (kind: ServedKind) => Strategy;
   /** Selectable fields, by storage. */
-  selectable(storage: string): readonly string[];
+  readonly selectable: (storage: string) => readonly string[];
   /** Takes note of what stored objects hold. */
   restore(store: Store): void;
   readonly firstServiceAddress: string;

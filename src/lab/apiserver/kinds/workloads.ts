@@ -1,5 +1,4 @@
 /** Deployments, ReplicaSets, StatefulSets, DaemonSets, ReplicationControllers, Jobs and CronJobs. */
-import type { LabelSelector } from '../../../model/objects.ts';
 import {
   compileLabelSelector,
   matchesSelector,
@@ -53,7 +52,7 @@ function validateSelector(spec: Loose, workload: string): FieldError[] {
   if (!isObject(selector)) return [required('spec.selector')];
   const errors: FieldError[] = [];
   try {
-    const compiled = compileLabelSelector(selector as LabelSelector) ?? [];
+    const compiled = compileLabelSelector(selector) ?? [];
     if (compiled.length === 0) {
       errors.push(invalid('spec.selector', selector, `empty selector is invalid for ${workload}`));
     }

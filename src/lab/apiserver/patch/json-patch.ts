@@ -16,38 +16,38 @@ export function applyJsonPatch(document: unknown, patch: unknown): unknown {
 }
 
 function applyOperation(document: unknown, operation: unknown): unknown {
-  if (!isObject(operation) || typeof operation['path'] !== 'string') {
+  const path = isObject(operation) ? operation['path'] : undefined;
+  if (!isObject(operation) || typeof path !== 'string') {
     throw new PatchError('malformed', 'an operation of a JSON patch needs op and path');
   }
-  const { op, path, value } = operation;
-  const steps = parsePointer(path as string);
+  const { op, value } = operation;
+  const steps = parsePointer(path);
   switch (op) {
     case 'add':
       return edit(
         document,
         steps,
-        add(cloneJson<unknown>(needed(operation, 'value') ? value : undefined), path as string),
+        add(cloneJson<unknown>(needed(operation, 'value') ? value : undefined), path),
       );
     case 'remove':
-      return edit(document, steps, remove(path as string));
+      return edit(document, steps, remove(path));
     case 'replace':
       needed(operation, 'value');
-      read(document, steps, path as string);
+      read(document, steps, path);
       return edit(document, steps, replace(cloneJson<unknown>(value)));
     case 'move': {
       const from = fromOf(operation);
       const moved = read(document, parsePointer(from), from);
-      if ((path as string).startsWith(`${from}/`))
-        throw new PatchError('failed', `cannot move ${from} into itself`);
-      return edit(edit(document, parsePointer(from), remove(from)), steps, add(moved, path as string));
+      if (path.startsWith(`${from}/`)) throw new PatchError('failed', `cannot move ${from} into itself`);
+      return edit(edit(document, parsePointer(from), remove(from)), steps, add(moved, path));
     }
     case 'copy': {
       const from = fromOf(operation);
-      return edit(document, steps, add(cloneJson(read(document, parsePointer(from), from)), path as string));
+      return edit(document, steps, add(cloneJson(read(document, parsePointer(from), from)), path));
     }
     case 'test':
-      if (!equalJson(read(document, steps, path as string) ?? null, value ?? null)) {
-        throw new PatchError('failed', `testing value ${path as string} failed: test failed`);
+      if (!equalJson(read(document, steps, path) ?? null, value ?? null)) {
+        throw new PatchError('failed', `testing value ${path} failed: test failed`);
       }
       return document;
     default:

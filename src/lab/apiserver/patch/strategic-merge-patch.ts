@@ -171,7 +171,8 @@ function setElementOrder(
   const result: unknown[] = [];
   for (const item of named) {
     const place = rank(present, item);
-    while (others.length > 0 && place >= 0 && rank(present, others[0]) < place) result.push(others.shift());
+    const later = others.findIndex((other) => rank(present, other) >= place);
+    if (place >= 0) result.push(...others.splice(0, later < 0 ? others.length : later));
     result.push(item);
   }
   target[name] = [...result, ...others];

@@ -83,6 +83,8 @@ export function createHandler(core: Core): Handler {
         return deleteCollection(core, call);
       case 'watch':
         throw methodNotAllowed(kind, verb);
+      default:
+        return verb satisfies never;
     }
   }
 

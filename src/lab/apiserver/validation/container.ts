@@ -8,7 +8,7 @@ import {
   unknownReference,
   type FieldError,
 } from '../field-error.ts';
-import { isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
+import { isObject, listAt, objectAt, stringAt, textOf, type Loose } from '../json-value.ts';
 import { portNameProblems, portNumberProblem } from './names.ts';
 
 const PULL_POLICIES = ['Always', 'IfNotPresent', 'Never'];
@@ -37,7 +37,7 @@ export function validateContainer(
   errors.push(...validatePorts(container, at, hostPorts), ...validateEnvironment(container, at));
   errors.push(...validateMounts(container, at, volumes), ...validateResources(container, at));
   const { imagePullPolicy } = container;
-  if (!PULL_POLICIES.includes(String(imagePullPolicy))) {
+  if (!PULL_POLICIES.includes(textOf(imagePullPolicy))) {
     errors.push(notSupported(`${at}.imagePullPolicy`, imagePullPolicy, PULL_POLICIES));
   }
   const sidecar = container['restartPolicy'] === 'Always';
@@ -75,12 +75,12 @@ function validatePorts(container: Loose, at: string, hostPorts: Set<string>): Fi
     else if (portNumberProblem(containerPort) !== undefined) {
       errors.push(invalid(`${place}.containerPort`, containerPort, portNumberProblem(containerPort) ?? ''));
     }
-    if (!PROTOCOLS.includes(String(protocol)))
+    if (!PROTOCOLS.includes(textOf(protocol)))
       errors.push(notSupported(`${place}.protocol`, protocol, PROTOCOLS));
     if (typeof hostPort !== 'number' || hostPort === 0) continue;
     const problem = portNumberProblem(hostPort);
     if (problem !== undefined) errors.push(invalid(`${place}.hostPort`, hostPort, problem));
-    const key = `${String(protocol)}/${stringAt(port, 'hostIP')}/${hostPort}`;
+    const key = `${textOf(protocol)}/${stringAt(port, 'hostIP')}/${hostPort}`;
     if (hostPorts.has(key)) errors.push(duplicate(`${place}.hostPort`, key));
     hostPorts.add(key);
   }
@@ -181,14 +181,14 @@ function validateResources(container: Loose, at: string): FieldError[] {
       if (
         kind === 'requests' &&
         limit !== undefined &&
-        QUANTITY.test(String(limit)) &&
-        quantity(text) > quantity(String(limit))
+        QUANTITY.test(textOf(limit)) &&
+        quantity(text) > quantity(textOf(limit))
       ) {
         errors.push(
           invalid(
             `${at}.resources.requests`,
             text,
-            `must be less than or equal to ${name} limit of ${String(limit)}`,
+            `must be less than or equal to ${name} limit of ${textOf(limit)}`,
           ),
         );
       }

@@ -9,7 +9,7 @@ import {
   required,
   type FieldError,
 } from '../field-error.ts';
-import { isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
+import { isObject, listAt, objectAt, stringAt, textOf, type Loose } from '../json-value.ts';
 import { validateContainer } from './container.ts';
 import { validateLabels } from './metadata.ts';
 import { labelNameProblem, subdomainProblem } from './names.ts';
@@ -29,10 +29,10 @@ export function validatePodSpec(spec: Loose, at: string): FieldError[] {
     terminationGracePeriodSeconds: grace,
     activeDeadlineSeconds: deadline,
   } = spec;
-  if (!RESTART_POLICIES.includes(String(restartPolicy))) {
+  if (!RESTART_POLICIES.includes(textOf(restartPolicy))) {
     errors.push(notSupported(`${at}.restartPolicy`, restartPolicy, RESTART_POLICIES));
   }
-  if (!DNS_POLICIES.includes(String(dnsPolicy)))
+  if (!DNS_POLICIES.includes(textOf(dnsPolicy)))
     errors.push(notSupported(`${at}.dnsPolicy`, dnsPolicy, DNS_POLICIES));
   if (typeof grace === 'number' && grace < 0)
     errors.push(invalid(`${at}.terminationGracePeriodSeconds`, grace, NON_NEGATIVE));
@@ -187,7 +187,7 @@ function validateTolerations(spec: Loose, at: string): FieldError[] {
     const place = `${at}.tolerations[${index}]`;
     const errors: FieldError[] = [];
     const { key, operator, effect, value } = objectAt(toleration);
-    if (operator !== undefined && operator !== '' && !operators.includes(String(operator))) {
+    if (operator !== undefined && operator !== '' && !operators.includes(textOf(operator))) {
       errors.push(notSupported(`${place}.operator`, operator, operators));
     }
     if ((key === undefined || key === '') && operator !== 'Exists') {
@@ -204,7 +204,7 @@ function validateTolerations(spec: Loose, at: string): FieldError[] {
         invalid(`${place}.operator`, toleration, "value must be empty when `operator` is 'Exists'"),
       );
     }
-    if (effect !== undefined && effect !== '' && !effects.includes(String(effect))) {
+    if (effect !== undefined && effect !== '' && !effects.includes(textOf(effect))) {
       errors.push(notSupported(`${place}.effect`, effect, effects));
     }
     return errors;

@@ -1,0 +1,124 @@
+import { compileService } from '../dns/zone/compile.ts';
+import { createZone, type Zone } from '../dns/zone/zone.ts';
+import { compile as compileRoutes } from '../fabric/compile.ts';
+import type { RoutePlan } from '../fabric/plan.ts';
+import { tryParseIp } from '../model/ip.ts';
+import type { Deployment, EndpointSlice, Namespace, Node, Pod, Service } from '../model/objects.ts';
+import { compile as compileServices } from '../services/compile.ts';
+import type { ServicePlan } from '../services/plan.ts';
+
+/** The objects a trace is made of, and the cluster's settings that no object says. */
+export interface TraceObjects {
+  readonly pods: readonly Pod[];
+  readonly services: readonly Service[];
+  readonly endpointSlices: readonly EndpointSlice[];
+  readonly nodes: readonly Node[];
+  readonly namespaces: readonly Namespace[];
+  readonly deployments: readonly Deployment[];
+  readonly clusterDomain: string;
+  /** The address every node's DNS answers on. */
+  readonly clusterDns: string;
+  readonly clusterCidrs: readonly string[];
+  /** Of the nodes' uplinks and the pods' links; 1500 unless told. */
+  readonly mtuBytes?: number;
+  /** The name of the node's end of a pod's link, where it is known. */
+  readonly hostInterface?: (pod: Pod) => string | undefined;
+}
+
+/** The objects with the plans every capability makes of them, each compiled when first needed. */
+export interface TraceView extends TraceObjects {
+  readonly mtuBytes: number;
+  readonly servicePlan: ServicePlan;
+  readonly zone: Zone;
+  routePlan(nodeName: string): RoutePlan;
+  /** By address; not of pods on their node's own network. */
+  podByAddress(address: string): Pod | undefined;
+  nodeByAddress(address: string): Node | undefined;
+  hostInterfaceOf(pod: Pod): string;
+}
+
+/** What a node's end of a pod's link is called as long as nobody can tell its name. */
+export const UNKNOWN_HOST_INTERFACE = 'veth of the pod';
+
+export function createTraceView(objects: TraceObjects): TraceView {
+  const pods = new Map<string, Pod>();
+  for (const pod of objects.pods) {
+    const { phase } = pod.status ?? {};
+    if (pod.spec?.hostNetwork === true || phase === 'Succeeded' || phase === 'Failed') continue;
+    for (const address of podAddresses(pod)) pods.set(address, pod);
+  }
+  const nodes = new Map(
+    objects.nodes.flatMap((node) => nodeAddresses(node).map((address) => [address, node])),
+  );
+  const routePlans = new Map<string, RoutePlan>();
+  let servicePlan: ServicePlan | undefined;
+  let zone: Zone | undefined;
+  return {
+    ...objects,
+    mtuBytes: objects.mtuBytes ?? 1500,
+    get servicePlan() {
+      return (servicePlan ??= compileServices(objects.services, objects.endpointSlices, {
+        localAddresses: [objects.clusterDns],
+      }));
+    },
+    get zone() {
+      return (zone ??= compileZone(objects));
+    },
+    routePlan(nodeName) {
+      let plan = routePlans.get(nodeName);
+      if (plan === undefined) {
+        plan = compileRoutes(objects.nodes, { nodeName, clusterCidrs: objects.clusterCidrs });
+        routePlans.set(nodeName, plan);
+      }
+      return plan;
+    },
+    podByAddress: (address) => pods.get(address),
+    nodeByAddress: (address) => nodes.get(address),
+    hostInterfaceOf: (pod) => objects.hostInterface?.(pod) ?? UNKNOWN_HOST_INTERFACE,
+  };
+}
+
+function compileZone({
+  services,
+  endpointSlices,
+  namespaces,
+  clusterDomain,
+  clusterDns,
+}: TraceObjects): Zone {
+  const options = { clusterDomain, addresses: [clusterDns] };
+  const zone = createZone(options, 0);
+  const slicesOf = Map.groupBy(
+    endpointSlices,
+    ({ metadata }) => `${metadata?.namespace}/${metadata?.labels?.['kubernetes.io/service-name']}`,
+  );
+  for (const service of services) {
+    const key = `${service.metadata?.namespace}/${service.metadata?.name}`;
+    zone.set(`Service ${key}`, compileService(service, slicesOf.get(key) ?? [], options));
+  }
+  for (const { metadata } of namespaces) {
+    zone.set(`Namespace ${metadata?.name}`, { records: [] }, [`${metadata?.name}.svc.${clusterDomain}`]);
+  }
+  return zone;
+}
+
+/** Every address, IPv4 first as the kubelet lists them. */
+export function podAddresses({ status }: Pod): string[] {
+  const { podIPs = [], podIP } = status ?? {};
+  const listed = podIPs.flatMap(({ ip }) => (ip ? [ip] : []));
+  return listed.length > 0 ? listed : podIP ? [podIP] : [];
+}
+
+/** Every InternalIP. */
+export function nodeAddresses({ status }: Node): string[] {
+  return (status?.addresses ?? []).flatMap(({ type, address }) => (type === 'InternalIP' ? [address] : []));
+}
+
+/** The first of the addresses that has the same IP family as `other`. */
+export function sameFamily(addresses: readonly string[], other: string): string | undefined {
+  const family = tryParseIp(other)?.family;
+  return addresses.find((address) => tryParseIp(address)?.family === family);
+}
+
+export function isPodReady({ status }: Pod): boolean {
+  return status?.conditions?.some(({ type, status: state }) => type === 'Ready' && state === 'True') ?? false;
+}

@@ -106,7 +106,11 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
         }),
       ];
       Promise.all(parts.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
-      await Promise.all(parts.map((part) => part.run(signal)));
+      try {
+        await Promise.all(parts.map((part) => part.run(signal)));
+      } finally {
+        podNetwork.close();
+      }
     } catch (error) {
       ready.reject(error);
       network.reject(error);

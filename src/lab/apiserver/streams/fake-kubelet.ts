@@ -22,7 +22,7 @@ export interface FakeKubeletOptions {
 export interface FakeKubelet {
   readonly ready: Promise<void>;
   /** A new connection, as the API server would dial it. */
-  dial(): Socket;
+  readonly dial: () => Socket;
   log(line: string): void;
   endLogs(): void;
   /** Streams and followed logs that are open now. */

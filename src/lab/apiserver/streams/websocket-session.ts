@@ -35,6 +35,8 @@ export function acceptWebSocket(
     maxPayload: MAX_MESSAGE_BYTES,
     handleProtocols: () => protocol,
   });
+  // The tunnel's name is no token of HTTP's, and ws refuses to read such names; it writes what it is given.
+  request.headers['sec-websocket-protocol'] = 'chosen';
   server.handleUpgrade(request, socket, head, (webSocket) => {
     // ws closes the connection after an error; `close` follows.
     webSocket.on('error', () => {});

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import { ApiError, statusOf } from './client.ts';
+import { cutManagedFields } from './managed-fields.ts';
 import { parseJsonLines } from './json-lines.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
 import type { ApiRequest, ApiResponse, Transport, WatchEvent } from './transport.ts';
@@ -81,7 +82,8 @@ export function createHttpsTransport(access: ClusterAccess, options: HttpsTransp
     for (let attempt = 0; ; attempt++)
       try {
         const response = await open(apiRequest, requestAgent);
-        const body = parseBody(await readBody(response), response);
+        const bytes = await readBody(response);
+        const body = parseBody(apiRequest.omitManagedFields ? cutManagedFields(bytes) : bytes, response);
         const status = response.statusCode ?? 0;
         const retryAfterSeconds = Number(response.headers['retry-after']);
         if (status !== 429 || !(retryAfterSeconds >= 0) || attempt >= maxThrottledRetries)
@@ -101,7 +103,7 @@ export function createHttpsTransport(access: ClusterAccess, options: HttpsTransp
       const status = response.statusCode ?? 0;
       if (status >= 400)
         throw new ApiError(statusOf(parseBody(await readBody(response), response), status), status);
-      for await (const event of parseJsonLines(response)) yield event as WatchEvent;
+      for await (const event of parseJsonLines(response, apiRequest)) yield event as WatchEvent;
     } catch (error) {
       if (!apiRequest.signal?.aborted) throw error;
     } finally {

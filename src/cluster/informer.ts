@@ -55,10 +55,10 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
   resource: Resource<T>,
   options: InformerOptions<T, U> = {},
 ): Informer<U> {
-  const { clock = systemClock, random = Math.random, pageSize = 500, onError = () => {} } = options;
+  const { clock = systemClock, random = Math.random, pageSize = 250, onError = () => {} } = options;
   const { minDelayMs = 100, maxDelayMs = 30_000, watchTimeoutMs = 300_000 } = options;
   const { namespace, labelSelector, fieldSelector } = options;
-  const selection: Selection = { namespace, labelSelector, fieldSelector };
+  const selection: Selection = { namespace, labelSelector, fieldSelector, omitManagedFields: true };
   const transform = options.transform ?? ((object: T) => object as unknown as U); // without transform U is T
   const objects = new Map<string, U>();
   const indexes = new Map(
@@ -103,16 +103,12 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
 
   async function list(signal: AbortSignal): Promise<void> {
     const gone = new Set(objects.keys());
-    let page = await client.list(resource, { ...selection, limit: pageSize, signal });
+    const all = { ...selection, limit: pageSize, signal };
+    let page = await client.list(resource, all);
     for (;;) {
       for (const item of page.items) gone.delete(store(item));
       if (!page.continueToken) break;
-      page = await client.list(resource, {
-        ...selection,
-        limit: pageSize,
-        continueToken: page.continueToken,
-        signal,
-      });
+      page = await client.list(resource, { ...all, continueToken: page.continueToken });
     }
     for (const key of gone) remove(key);
     resourceVersion = page.resourceVersion;

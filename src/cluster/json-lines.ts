@@ -1,3 +1,5 @@
+import { cutManagedFields } from './managed-fields.ts';
+
 const newline = 0x0a;
 
 /** Objects of a watch larger than this are refused; Kubernetes itself keeps objects under 3 MiB. */
@@ -7,7 +9,10 @@ export const maxLineBytes = 32 * 1024 * 1024;
  * The JSON values of a stream that carries one a line (a Kubernetes watch), however the lines are cut into chunks.
  * Throws when a line is not JSON or is too long, and when the stream ends in the middle of one.
  */
-export async function* parseJsonLines(chunks: AsyncIterable<Buffer>): AsyncGenerator {
+export async function* parseJsonLines(
+  chunks: AsyncIterable<Buffer>,
+  { omitManagedFields = false }: { omitManagedFields?: boolean } = {},
+): AsyncGenerator {
   let parts: Buffer[] = [];
   let length = 0;
   for await (const chunk of chunks) {
@@ -18,7 +23,8 @@ export async function* parseJsonLines(chunks: AsyncIterable<Buffer>): AsyncGener
       const line = parts.length === 1 ? parts[0] : Buffer.concat(parts);
       parts = [];
       length = 0;
-      if (line && line.length > 0) yield parseLine(line.toString('utf8'));
+      if (line && line.length > 0)
+        yield parseLine((omitManagedFields ? cutManagedFields(line) : line).toString('utf8'));
     }
     if (start === chunk.length) continue;
     parts.push(chunk.subarray(start));

@@ -8,6 +8,8 @@ export interface ApiRequest {
   readonly body?: unknown;
   /** Of the body; `application/json` unless told. Patches name their kind here. */
   readonly contentType?: string;
+  /** The reader has no use for `metadata.managedFields`: a transport that parses JSON may leave them out. */
+  readonly omitManagedFields?: boolean;
   readonly signal?: AbortSignal;
 }
 

@@ -1,4 +1,5 @@
 import { hostPort } from '../services/plan.ts';
+import type { ComparedHop, Comparison } from './compare.ts';
 import type { Decision, Hop, Place, Trace } from './trace.ts';
 
 /** How to set parts of the text off; each returns the text with whatever a terminal needs around it. */
@@ -11,10 +12,18 @@ export interface TraceStyle {
 
 const PLAIN: TraceStyle = { strong: same, faint: same, good: same, bad: same };
 
+export interface PrintOptions {
+  readonly style?: TraceStyle;
+  /** With the reason of every hop, and what else was possible there. */
+  readonly explain?: boolean;
+  /** With what the kernel really did beside each hop. */
+  readonly comparison?: Comparison;
+}
+
 /** The trace as aligned text: a line a hop, what decides it at the end, the result below. */
 export function printTrace(
   trace: Trace,
-  { style = PLAIN, explain = false }: { style?: TraceStyle; explain?: boolean } = {},
+  { style = PLAIN, explain = false, comparison }: PrintOptions = {},
 ): string {
   const rows = trace.hops.map((hop, index) => [
     String(index + 1),
@@ -39,12 +48,35 @@ export function printTrace(
     lines.push(
       `${style.faint(number)}  ${style.strong(where)}  ${interfaces}  ${packet}  ${shown}  ${style.faint(decision.trimEnd())}`.trimEnd(),
     );
+    const indent = ' '.repeat((widths[0] ?? 0) + 2);
     if (explain && hop !== undefined) {
-      const indent = ' '.repeat((widths[0] ?? 0) + 2);
       lines.push(...[hop.explain, ...(hop.details ?? [])].map((text) => style.faint(`${indent}${text}`)));
     }
+    const compared = comparison?.hops[index];
+    if (compared !== undefined)
+      lines.push(...printCompared(compared, style).map((text) => `${indent}${text}`));
   }
-  return `${[...lines, '', printOutcome(trace, style)].join('\n')}\n`;
+  const observed = comparison === undefined ? [] : printComparison(comparison, style);
+  return `${[...lines, '', printOutcome(trace, style), ...observed].join('\n')}\n`;
+}
+
+function printCompared({ observed, differences }: ComparedHop, style: TraceStyle): string[] {
+  if (differences.length > 0) return differences.map((text) => style.bad(`✗ observed: ${text}`));
+  return observed === undefined ? [] : [style.good('✓ observed')];
+}
+
+function printComparison({ unexpected, differences, agrees }: Comparison, style: TraceStyle): string[] {
+  if (agrees) return [style.good('the kernel did the same')];
+  return [
+    ...unexpected.map(({ place, inputInterface = '', outputInterface = '', before }) =>
+      style.bad(
+        `✗ ${printPlace(place)} ${`${inputInterface} → ${outputInterface}`.trim()} saw ` +
+          `${before.source} → ${hostPort(before.destination, before.destinationPort)}, which was not predicted`,
+      ),
+    ),
+    ...differences.map((text) => style.bad(`✗ ${text}`)),
+    style.bad('the kernel did otherwise'),
+  ];
 }
 
 /** `delivered to default/web-1: no NAT of the source, MTU 1500` */

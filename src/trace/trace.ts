@@ -81,6 +81,8 @@ export interface Trace {
   readonly hops: readonly Hop[];
   /** When the destination is a Service: everything the kernel may choose. `hops` follows the one marked. */
   readonly endpoints: readonly (TraceEndpoint & { readonly followed: boolean })[];
+  /** What the sender's packets are addressed to, before any Service's choice. */
+  readonly aim: { readonly address: string; readonly port: number };
   readonly outcome: 'delivered' | 'rejected' | 'leaves the cluster';
   /** Whether the destination sees the sender's own address. */
   readonly sourceKept: boolean;

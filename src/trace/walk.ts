@@ -38,6 +38,7 @@ export function tracePacket(view: TraceView, request: TraceRequest): Trace {
         followed: endpoint.address === followed?.address && endpoint.port === followed.port,
       }),
     ),
+    aim: { address: aim.address, port: aim.port },
     outcome,
     sourceKept: outcome !== 'rejected' && walk.hops.every(({ action }) => action !== 'masquerade'),
   };

@@ -1,0 +1,177 @@
+import type { Netns } from '../kernel/netns.ts';
+import { PodnetError, errorMessage } from '../model/errors.ts';
+import { hostPort } from '../services/plan.ts';
+import { openFlow, type FlowReply } from './flow.ts';
+import { openTap, type SeenPacket, type Tap } from './tap.ts';
+import type { HopPacket, Place, Protocol, Trace } from './trace.ts';
+
+/** One pass of the packet through a namespace, as its kernel saw it. */
+export interface ObservedPlace {
+  readonly place: Place;
+  readonly inputInterface?: string;
+  /** Undefined for a packet that went no further. */
+  readonly outputInterface?: string;
+  /** As it came in, or was made. */
+  readonly before: HopPacket;
+  /** As it left or was delivered; undefined for a packet that did neither. */
+  readonly after?: HopPacket;
+  /** What the rules of other tables did on the way: `podnet-services services: dnat`. */
+  readonly verdicts: readonly string[];
+}
+
+/** What the kernel did with one real packet. Plain data. */
+export interface Observation {
+  readonly protocol: Protocol;
+  /** In the order of the packet's way. */
+  readonly places: readonly ObservedPlace[];
+  /** Which endpoint the Service's rules chose, `ADDRESS:PORT`. */
+  readonly endpoint?: string;
+  /** What the sender heard: for TCP whether a connection came about. */
+  readonly reply: FlowReply;
+  readonly milliseconds: number;
+}
+
+export interface ObserveOptions {
+  readonly trace: Trace;
+  /** By name: all of the cluster's, so that a packet that goes astray is seen. */
+  readonly nodes: ReadonlyMap<string, Netns>;
+  /** By `namespace/name`: the source, and what of the destinations is at hand. */
+  readonly pods: ReadonlyMap<string, Netns>;
+  /** To wait for an answer. 2000 unless told. */
+  readonly timeoutMs?: number;
+}
+
+/** Destinations that are watched from inside; a Service may have thousands. */
+const MAX_WATCHED_PODS = 16;
+
+/**
+ * Sends one real packet along a predicted trace (a TCP connection that is closed again, or one UDP datagram) and
+ * tells what every namespace on the way did with it. Each of them has a table `podnet-trace` meanwhile, which marks
+ * the flow by its source port and reports it; the tables are gone when this returns or throws, or when the process
+ * ends with its namespaces.
+ */
+export async function observe({
+  trace,
+  nodes,
+  pods,
+  timeoutMs = 2000,
+}: ObserveOptions): Promise<Observation> {
+  const { source, protocol } = trace;
+  const sourcePod = `${source.namespace}/${source.name}`;
+  const sender = trace.hops.find(({ action }) => action !== 'resolve');
+  const sourceNetns =
+    pods.get(sourcePod) ?? (sender?.place.kind === 'node' ? nodes.get(source.node) : undefined);
+  if (sourceNetns === undefined || sender === undefined) {
+    throw new PodnetError(`The network namespace of pod ${sourcePod} is not at hand`, {
+      code: 'trace-not-observable',
+      fix: 'Only pods of a lab cluster can send real packets for a trace.',
+    });
+  }
+  const taps: Tap[] = [];
+  const flow = openFlow(sourceNetns, { protocol, source: sender.packet.source });
+  try {
+    for (const [place, netns] of placesToWatch(trace, { nodes, pods })) {
+      taps.push(openTap(place, netns, { protocol, sourcePort: flow.sourcePort }));
+    }
+    const started = performance.now();
+    const reply = await flow.send(trace.aim, timeoutMs);
+    const milliseconds = performance.now() - started;
+    await settle(taps);
+    const places = inOrder(taps);
+    const translated = places.find(
+      ({ before, after }) => after && destinationOf(before) !== destinationOf(after),
+    );
+    const endpoint = translated?.after && destinationOf(translated.after);
+    return { protocol, places, ...(endpoint !== undefined && { endpoint }), reply, milliseconds };
+  } catch (error) {
+    if (error instanceof PodnetError) throw error;
+    throw new PodnetError(`The packet could not be observed: ${errorMessage(error)}`, {
+      code: 'trace-not-observable',
+      cause: error,
+    });
+  } finally {
+    flow.close();
+    for (const tap of taps) tap.close();
+  }
+}
+
+function placesToWatch(
+  trace: Trace,
+  { nodes, pods }: Pick<ObserveOptions, 'nodes' | 'pods'>,
+): Map<Place, Netns> {
+  const wanted = new Set([
+    `${trace.source.namespace}/${trace.source.name}`,
+    ...trace.hops.flatMap(({ place }) => (place.kind === 'pod' ? [`${place.namespace}/${place.name}`] : [])),
+    ...trace.endpoints.flatMap(({ pod }) => (pod === undefined ? [] : [pod])),
+  ]);
+  const watched = new Map<Place, Netns>();
+  for (const [name, netns] of nodes) watched.set({ kind: 'node', name }, netns);
+  for (const key of [...wanted].slice(0, MAX_WATCHED_PODS)) {
+    const netns = pods.get(key);
+    const [namespace = '', name = ''] = key.split('/');
+    if (netns !== undefined) watched.set({ kind: 'pod', namespace, name }, netns);
+  }
+  return watched;
+}
+
+/** Waits until no tap has reported anything for a moment: their messages arrive on the event loop. */
+async function settle(taps: readonly Tap[]): Promise<void> {
+  const count = (): number => taps.reduce((sum, { packets }) => sum + packets().length, 0);
+  let before = -1;
+  for (let round = 0; round < 50 && count() !== before; round++) {
+    before = count();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+/** The source first, then the nodes, then pods that received it; of each kind by how often it had been forwarded. */
+function inOrder(taps: readonly Tap[]): ObservedPlace[] {
+  return taps
+    .flatMap(({ place, packets }) =>
+      visits(packets()).map((visit) => ({ visit, observed: summarize(place, visit) })),
+    )
+    .toSorted((a, b) => rankOf(a.observed) - rankOf(b.observed) || ttlOf(b.visit) - ttlOf(a.visit))
+    .map(({ observed }) => observed);
+}
+
+function rankOf({ place, inputInterface }: ObservedPlace): number {
+  if (place.kind === 'node') return 1;
+  return inputInterface === undefined ? 0 : 2;
+}
+
+/** Every router on the way takes one off, so the order needs no clock. */
+function ttlOf([first]: readonly SeenPacket[]): number {
+  return first?.timeToLive ?? 0;
+}
+
+/** One way in and out each: a pod that reaches itself sees the packet twice. One that is sent again counts once. */
+function visits(packets: readonly SeenPacket[]): SeenPacket[][] {
+  const found: SeenPacket[][] = [];
+  for (const packet of packets) {
+    const enters = packet.hook === 'prerouting' || packet.hook === 'output';
+    if (enters || found.length === 0) found.push([]);
+    found.at(-1)?.push(packet);
+  }
+  const known = new Set<string>();
+  return found.filter(([first]) => {
+    const identity = JSON.stringify([first?.hook, first?.inputInterface, first?.packet]);
+    return !known.has(identity) && known.add(identity);
+  });
+}
+
+function summarize(place: Place, visit: readonly SeenPacket[]): ObservedPlace {
+  const [first] = visit;
+  const last = visit.find(({ hook }) => hook === 'postrouting' || hook === 'input');
+  return {
+    place,
+    ...(first?.inputInterface !== undefined && { inputInterface: first.inputInterface }),
+    ...(last?.outputInterface !== undefined && { outputInterface: last.outputInterface }),
+    before: first?.packet ?? { source: '', destination: '', destinationPort: 0 },
+    ...(last && { after: last.packet }),
+    verdicts: [...new Set(visit.flatMap(({ verdicts }) => verdicts))],
+  };
+}
+
+function destinationOf({ destination, destinationPort }: HopPacket): string {
+  return hostPort(destination, destinationPort);
+}

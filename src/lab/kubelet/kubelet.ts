@@ -1,7 +1,22 @@
+import { mkdirSync } from 'node:fs';
 import type { Client } from '../../cluster/client.ts';
-import type { Clock } from '../../cluster/clock.ts';
+import { systemClock, type Clock } from '../../cluster/clock.ts';
+import { createEventRecorder } from '../../cluster/events.ts';
+import { createInformer } from '../../cluster/informer.ts';
+import { pods } from '../../cluster/resources.ts';
 import type { PodNetwork } from '../../cni/pod-network.ts';
 import type { Netns } from '../../kernel/netns.ts';
+import type { Pod } from '../../model/objects.ts';
+import { createIsolation, type Isolation } from '../workloads/isolate/isolation.ts';
+import { createStandInServer } from '../workloads/standin/stand-in-server.ts';
+import { createNodeRegistration } from './node-registration.ts';
+import { readMachine } from './node-object.ts';
+import { createObjectReader } from './object-reader.ts';
+import type { PodContext } from './pod-context.ts';
+import { createPodFiles } from './pod-files.ts';
+import { PodWorker } from './pod-worker.ts';
+import { createKubeletServer } from './server/server.ts';
+import { createStatusWriter } from './status-writer.ts';
 
 export interface KubeletOptions {
   readonly client: Client;
@@ -39,5 +54,103 @@ export interface Kubelet {
 
 /** One node's kubelet. Nothing is inherited from an earlier one: its namespaces and programs died with it. */
 export function createKubelet(options: KubeletOptions): Kubelet {
-  throw new Error(`not yet: ${options.nodeName}`);
+  const { client, nodeName, nodeAddresses, netns, podNetwork, runtimeDirectory } = options;
+  const {
+    clock = systemClock,
+    onError = () => {},
+    nodeLabels = {},
+    maxPods = 2000,
+    version = DEFAULT_VERSION,
+  } = options;
+  const nodeDirectory = `${runtimeDirectory}/nodes/${nodeName}`;
+  const socketPath = `${nodeDirectory}/kubelet.sock`;
+  const workers = new Map<string, PodWorker>();
+  const ready = Promise.withResolvers<void>();
+  ready.promise.catch(() => {}); // run() tells it too
+  const recorder = createEventRecorder(client, { component: 'kubelet', host: nodeName, onError, clock });
+  const statusWriter = createStatusWriter(client, { clock, onError });
+  const standIns = createStandInServer();
+  const objects = createObjectReader(client, clock);
+  let isolation: Isolation | undefined;
+  const context: PodContext = {
+    client,
+    nodeName,
+    nodeAddresses,
+    nodeNetns: netns,
+    podNetwork,
+    nodeDirectory,
+    clock,
+    standIns,
+    objects,
+    statusWriter,
+    onError,
+    isolation: () => (isolation ??= createIsolation(`${nodeDirectory}/isolation`)),
+    files: createPodFiles({
+      ...options,
+      nodeResolvConf: options.nodeResolvConf ?? '',
+      objects,
+      nodeDirectory,
+    }),
+    record: (pod, event) => recorder.record(pod, event),
+  };
+  const facts = { nodeName, nodeAddresses, labels: nodeLabels, maxPods, version, machine: readMachine() };
+  const registration = createNodeRegistration(client, facts, { clock, onError });
+  const informer = createInformer(client, pods, {
+    fieldSelector: `spec.nodeName=${nodeName}`,
+    onError,
+    clock,
+  });
+  const server = createKubeletServer({
+    find: (namespace, name) => findWorker(namespace, name),
+    list: () => informer.list(),
+    clock,
+    onError,
+  });
+
+  function findWorker(namespace: string, name: string): PodWorker | undefined {
+    return workers.get(informer.get(`${namespace}/${name}`)?.metadata?.uid ?? '');
+  }
+
+  function onPod(pod: Pod): void {
+    const uid = pod.metadata?.uid;
+    if (uid === undefined) return;
+    const worker = workers.get(uid);
+    if (worker) worker.update(pod);
+    else workers.set(uid, new PodWorker(context, pod, () => workers.delete(uid)));
+  }
+
+  async function run(signal: AbortSignal): Promise<void> {
+    // Status writes and events go on while the pods are taken down.
+    const afterwards = new AbortController();
+    try {
+      mkdirSync(nodeDirectory, { recursive: true, mode: 0o700 });
+      await Promise.all([server.listen(socketPath), registration.register(signal)]);
+      const writing = statusWriter.run(afterwards.signal);
+      informer.onChange((change) => {
+        if (signal.aborted) return;
+        if (change.type !== 'deleted') {
+          if (change.type === 'updated' && change.previous.metadata?.uid !== change.object.metadata?.uid)
+            void workers.get(change.previous.metadata?.uid ?? '')?.remove();
+          onPod(change.object);
+        } else void workers.get(change.object.metadata?.uid ?? '')?.remove();
+      });
+      const running = [informer.run(signal), registration.heartbeat(signal)];
+      informer.synced.then(ready.resolve, ready.reject);
+      await Promise.all(running);
+      await Promise.all([...workers.values()].map((worker) => worker.remove()));
+      afterwards.abort();
+      await writing;
+    } catch (error) {
+      ready.reject(error);
+      throw error;
+    } finally {
+      afterwards.abort();
+      server.close();
+      standIns.close();
+    }
+  }
+
+  return { socketPath, ready: ready.promise, run };
 }
+
+const DEFAULT_VERSION = 'v1.34.0';

@@ -48,17 +48,32 @@ test('createContainerLog cuts endless lines', () => {
   log.write('stdout', 'x'.repeat(40_000));
   log.end();
   const parts = log.read().trimEnd().split('\n').map(parseLogLine);
-  assert.deepEqual(parts.map((line) => [line?.partial, line?.text.length]), [[true, 16_384], [true, 16_384], [false, 7232]]);
+  assert.deepEqual(
+    parts.map((line) => [line?.partial, line?.text.length]),
+    [
+      [true, 16_384],
+      [true, 16_384],
+      [false, 7232],
+    ],
+  );
   assert.equal(selectTail(log.read(), 1).length, 3);
 });
 
 test('createLogPrinter joins parts, adds times, keeps to since and limitBytes', () => {
-  const lines = ['2026-01-02T03:00:00.000000000Z stdout F old', '2026-01-02T04:00:00.000000000Z stdout P ab', '2026-01-02T04:00:01.000000000Z stdout F cd', '2026-01-02T04:00:02.000000000Z stderr F ef'];
+  const lines = [
+    '2026-01-02T03:00:00.000000000Z stdout F old',
+    '2026-01-02T04:00:00.000000000Z stdout P ab',
+    '2026-01-02T04:00:01.000000000Z stdout F cd',
+    '2026-01-02T04:00:02.000000000Z stderr F ef',
+  ];
   const show = (query: Partial<Parameters<typeof createLogPrinter>[0]>): string => {
     const printer = createLogPrinter({ timestamps: false, ...query });
     return lines.map((line) => printer.print(line)?.toString() ?? '|').join('');
   };
   assert.equal(show({}), 'old\nabcd\nef\n');
-  assert.equal(show({ sinceMs: Date.UTC(2026, 0, 2, 3, 30), timestamps: true }), '2026-01-02T04:00:00.000000000Z abcd\n2026-01-02T04:00:02.000000000Z ef\n');
+  assert.equal(
+    show({ sinceMs: Date.UTC(2026, 0, 2, 3, 30), timestamps: true }),
+    '2026-01-02T04:00:00.000000000Z abcd\n2026-01-02T04:00:02.000000000Z ef\n',
+  );
   assert.equal(show({ limitBytes: 6 }), 'old\nab||');
 });

@@ -1,0 +1,382 @@
+import { cpus, totalmem } from 'node:os';
+import { isNotFound, isConflict } from '../../cluster/client.ts';
+import { pods } from '../../cluster/resources.ts';
+import { podHostname } from '../../dns/pod-hosts-file.ts';
+import { errorMessage, PodnetError } from '../../model/errors.ts';
+import type { Pod } from '../../model/objects.ts';
+import { ContainerInstance, type InstancePod } from './container-instance.ts';
+import type { ContainerRole } from './container-record.ts';
+import { decide, type Decision } from './decide.ts';
+import type { PodFacts } from './downward.ts';
+import type { PodContext } from './pod-context.ts';
+import { podStatus } from './pod-status.ts';
+import { createSandbox, type PodSandbox } from './sandbox.ts';
+
+const SANDBOX_RETRY_MS = { first: 500, max: 15_000 } as const;
+const MACHINE = { cpus: cpus().length, memoryBytes: totalmem() };
+
+/**
+ * One pod on this node, from its binding to its end. Everything that happens calls `wake`; one step at a time then
+ * brings the pod from where it is to where `decide` wants it.
+ */
+export class PodWorker {
+  readonly uid: string;
+  readonly instances = new Map<string, ContainerInstance>();
+  readonly #context: PodContext;
+  readonly #onGone: () => void;
+  readonly #startedAtMs: number;
+  #pod: Pod;
+  #sandbox: PodSandbox | undefined;
+  #network: 'none' | 'up' | 'given back' = 'none';
+  #filesWritten: Promise<void> | undefined;
+  #decision: Pick<Decision, 'phase' | 'initialized'> = { phase: 'Pending', initialized: false };
+  #failure: { readonly reason: string; readonly message: string } | undefined;
+  #step: Promise<void> | undefined;
+  #again = false;
+  #cancelTimer = (): void => {};
+  #terminating: Promise<void> | undefined;
+  #graceEnd = Promise.withResolvers<void>();
+  #sandboxRetryMs: number = SANDBOX_RETRY_MS.first;
+  #volumesChecked = false;
+  #removed = false;
+
+  constructor(context: PodContext, pod: Pod, onGone: () => void) {
+    this.#context = context;
+    this.#pod = pod;
+    this.#onGone = onGone;
+    this.uid = pod.metadata?.uid ?? '';
+    this.#startedAtMs = context.clock.now();
+    this.#adopt(pod);
+    this.wake();
+  }
+
+  get pod(): Pod {
+    return this.#pod;
+  }
+
+  get sandbox(): PodSandbox | undefined {
+    return this.#network === 'given back' ? undefined : this.#sandbox;
+  }
+
+  /** The pod as the API server has it now. */
+  update(pod: Pod): void {
+    this.#pod = pod;
+    this.#adopt(pod);
+    if (pod.metadata?.deletionTimestamp !== undefined && pod.metadata.deletionGracePeriodSeconds === 0)
+      this.#graceEnd.resolve();
+    this.wake();
+  }
+
+  /** The pod is gone from the API: what is left of it ends now. */
+  remove(): Promise<void> {
+    this.#removed = true;
+    this.#graceEnd.resolve();
+    this.#terminating ??= this.#terminate(0);
+    return this.#terminating;
+  }
+
+  /** For an exec: writes what the pod's programs find on disk. */
+  async prepareFiles(): Promise<void> {
+    const sandbox = this.sandbox;
+    if (!sandbox)
+      throw new PodnetError('The pod has no sandbox', {
+        code: 'pod-not-running',
+        fix: 'Wait until it runs.',
+      });
+    this.#filesWritten ??= this.#writeFiles(sandbox).catch((error: unknown) => {
+      this.#filesWritten = undefined;
+      throw error;
+    });
+    await this.#filesWritten;
+  }
+
+  async #writeFiles(sandbox: PodSandbox): Promise<void> {
+    const remarks = await this.#context.files.write(this.#pod, this.#facts(), sandbox);
+    for (const remark of remarks) this.#event('Warning', 'PodFiles', remark);
+  }
+
+  /** Makes instances for containers that have none, and hands changed images on. */
+  #adopt({ spec }: Pod): void {
+    const wanted: [NonNullable<typeof spec>['containers'], (restartPolicy?: string) => ContainerRole][] = [
+      [spec?.initContainers ?? [], (restartPolicy) => (restartPolicy === 'Always' ? 'sidecar' : 'init')],
+      [spec?.containers ?? [], () => 'main'],
+      [spec?.ephemeralContainers ?? [], () => 'ephemeral'],
+    ];
+    for (const [containers, roleOf] of wanted)
+      for (const container of containers) {
+        const instance = this.instances.get(container.name);
+        if (!instance)
+          this.instances.set(
+            container.name,
+            new ContainerInstance(this.#context, container, roleOf(container.restartPolicy), () =>
+              this.wake(),
+            ),
+          );
+        else if (instance.record.spec.image !== container.image) {
+          instance.replaceSpec(container);
+          if (instance.running && !this.#terminating)
+            void instance.kill(
+              this.#instancePod(),
+              this.#graceMs(),
+              `Container ${container.name} definition changed, will be restarted`,
+            );
+        }
+      }
+  }
+
+  wake(): void {
+    this.#again = true;
+    this.#step ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // Whatever woke the worker may still be changing things: let it finish first.
+    await Promise.resolve();
+    while (this.#again && !this.#terminating) {
+      this.#again = false;
+      try {
+        await this.#advance();
+      } catch (error) {
+        this.#context.onError(error);
+        this.#wakeAfter(1000);
+        break;
+      }
+    }
+    this.#step = undefined;
+    if (this.#terminating && !this.#removed) this.#report();
+  }
+
+  async #advance(): Promise<void> {
+    if (this.#pod.metadata?.deletionTimestamp !== undefined) {
+      this.#terminating ??= this.#terminate(this.#graceMs());
+      return;
+    }
+    if (this.#failure && this.#allEnded()) return this.#finish('Failed');
+    if (this.#network === 'given back') return;
+    if (!(await this.#ensureSandbox())) return;
+    if (!(await this.#ensureVolumes())) return;
+    this.#watchDeadline();
+    const decision = this.#decide();
+    for (const name of decision.stop)
+      void this.instances.get(name)?.kill(this.#instancePod(), this.#graceMs(), '');
+    if (decision.finished) return this.#finish(decision.phase);
+    this.#decision = decision;
+    this.#showBackOffs();
+    this.#report();
+    for (const name of decision.start) {
+      if (this.#pod.metadata?.deletionTimestamp !== undefined) break;
+      await this.instances.get(name)?.start(this.#instancePod());
+    }
+    if (decision.start.length > 0) this.#again = true;
+    else if (decision.retryAtMs !== undefined)
+      this.#wakeAfter(decision.retryAtMs - this.#context.clock.now());
+  }
+
+  #decide(): Decision {
+    return decide({
+      restartPolicy: this.#failure
+        ? 'Never'
+        : ((this.#pod.spec?.restartPolicy ?? 'Always') as 'Always' | 'OnFailure' | 'Never'), // the API admits these three
+      records: [...this.instances.values()].map(({ record }) => record),
+      nowMs: this.#context.clock.now(),
+    });
+  }
+
+  async #ensureSandbox(): Promise<boolean> {
+    if (this.#sandbox) return true;
+    this.#report();
+    const { podNetwork, nodeNetns, nodeAddresses, nodeDirectory, nodeName } = this.#context;
+    const isHostNetwork = this.#pod.spec?.hostNetwork === true;
+    try {
+      this.#sandbox = await createSandbox({
+        pod: this.#pod,
+        podNetwork,
+        nodeNetns,
+        nodeAddresses,
+        nodeDirectory,
+        hostname: isHostNetwork ? nodeName : podHostname(this.#pod),
+      });
+      this.#network = 'up';
+      return true;
+    } catch (error) {
+      this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${describe(error)}`);
+      this.#wakeAfter(this.#sandboxRetryMs);
+      this.#sandboxRetryMs = Math.min(this.#sandboxRetryMs * 2, SANDBOX_RETRY_MS.max);
+      return false;
+    }
+  }
+
+  /** A pod whose volumes need objects that are not there waits, as in any cluster. */
+  async #ensureVolumes(): Promise<boolean> {
+    if (this.#volumesChecked) return true;
+    try {
+      await this.#context.files.check(this.#pod, this.#facts());
+      this.#volumesChecked = true;
+      return true;
+    } catch (error) {
+      this.#event('Warning', 'FailedMount', `MountVolume.SetUp failed: ${describe(error)}`);
+      this.#report();
+      this.#wakeAfter(2000);
+      return false;
+    }
+  }
+
+  #watchDeadline(): void {
+    const { activeDeadlineSeconds } = this.#pod.spec ?? {};
+    if (activeDeadlineSeconds === undefined || this.#failure) return;
+    const leftMs = this.#startedAtMs + activeDeadlineSeconds * 1000 - this.#context.clock.now();
+    if (leftMs > 0) return this.#wakeAfter(leftMs);
+    this.#failure = {
+      reason: 'DeadlineExceeded',
+      message: 'Pod was active on the node longer than the specified deadline',
+    };
+    for (const instance of this.instances.values())
+      void instance.kill(this.#instancePod(), this.#graceMs(), '');
+  }
+
+  #showBackOffs(): void {
+    const { clock } = this.#context;
+    const { restartPolicy = 'Always' } = this.#pod.spec ?? {};
+    for (const instance of this.instances.values()) {
+      const { state, role, notBeforeMs } = instance.record;
+      if (state.name !== 'terminated' || notBeforeMs <= clock.now() || role === 'ephemeral') continue;
+      const stays =
+        role === 'init'
+          ? state.exitCode === 0 || restartPolicy === 'Never'
+          : role === 'main' &&
+            (restartPolicy === 'Never' || (restartPolicy === 'OnFailure' && state.exitCode === 0));
+      if (!stays) instance.showBackOff(this.#instancePod());
+    }
+  }
+
+  #allEnded(): boolean {
+    return [...this.instances.values()].every(({ running }) => !running);
+  }
+
+  /** All is done: the network goes back, records and logs stay until the pod is deleted. */
+  async #finish(phase: Decision['phase']): Promise<void> {
+    this.#decision = { phase, initialized: phase === 'Succeeded' || this.#decision.initialized };
+    this.#report();
+    await this.#giveBackNetwork();
+  }
+
+  async #giveBackNetwork(): Promise<void> {
+    if (this.#network !== 'up') return;
+    this.#network = 'given back';
+    try {
+      await this.#sandbox?.release();
+    } catch (error) {
+      this.#context.onError(error);
+    }
+  }
+
+  async #terminate(graceMs: number): Promise<void> {
+    this.#cancelTimer();
+    // A step may be starting a container right now.
+    await this.#step;
+    if (this.#sandbox) {
+      const of = this.#instancePod();
+      const all = [...this.instances.values()];
+      const endMs = this.#context.clock.now() + graceMs;
+      const stop = (instance: ContainerInstance, leftMs: number): Promise<void> =>
+        instance.kill(of, leftMs, '', this.#graceEnd.promise);
+      await Promise.all(
+        all.filter(({ record }) => record.role !== 'sidecar').map((instance) => stop(instance, graceMs)),
+      );
+      for (const sidecar of all.filter(({ record }) => record.role === 'sidecar').reverse())
+        await stop(sidecar, Math.max(endMs - this.#context.clock.now(), 0));
+    }
+    await this.#giveBackNetwork();
+    if (!this.#removed) await this.#leaveApi();
+    this.#context.statusWriter.forget(this.#pod);
+    for (const instance of this.instances.values()) instance.remove();
+    this.#sandbox?.remove();
+    this.#onGone();
+  }
+
+  /** The API keeps a deleted pod until its kubelet says that it is over. */
+  async #leaveApi(): Promise<void> {
+    const { client, statusWriter } = this.#context;
+    const ended = this.#decide();
+    this.#decision = {
+      phase: ended.finished ? ended.phase : 'Failed',
+      initialized: this.#decision.initialized,
+    };
+    this.#report();
+    await statusWriter.flushed(this.#pod);
+    const { namespace, name = '' } = this.#pod.metadata ?? {};
+    for (let delayMs = 100; !this.#removed; delayMs = Math.min(delayMs * 2, 5000)) {
+      try {
+        await client.delete(
+          pods,
+          { namespace, name },
+          { gracePeriodSeconds: 0, preconditions: { uid: this.uid } },
+        );
+        return;
+      } catch (error) {
+        if (isNotFound(error) || isConflict(error)) return;
+        this.#context.onError(error);
+        await new Promise<void>((resolve) => this.#context.clock.after(delayMs, resolve));
+      }
+    }
+  }
+
+  #report(): void {
+    if (this.#removed) return;
+    const sandbox = this.#sandbox;
+    const { nodeAddresses, clock, statusWriter } = this.#context;
+    const status = podStatus({
+      pod: this.#pod,
+      records: [...this.instances.values()].map(({ record }) => record),
+      decision: this.#decision,
+      podAddresses: sandbox?.addresses ?? [],
+      hostAddresses: nodeAddresses,
+      sandboxReady: this.#network === 'up',
+      startedAtMs: this.#startedAtMs,
+      nowMs: clock.now(),
+      reason: this.#failure?.reason,
+      message: this.#failure?.message,
+    });
+    statusWriter.set(this.#pod, status);
+  }
+
+  #facts(): PodFacts {
+    const { nodeAddresses, nodeName } = this.#context;
+    return {
+      podAddresses: this.#sandbox?.addresses ?? [],
+      hostAddresses: nodeAddresses,
+      nodeName,
+      ...MACHINE,
+    };
+  }
+
+  #instancePod(): InstancePod {
+    if (!this.#sandbox) throw new Error(`pod ${this.uid} has no sandbox`);
+    return {
+      pod: this.#pod,
+      sandbox: this.#sandbox,
+      facts: this.#facts(),
+      prepareFiles: () => this.prepareFiles(),
+      event: (type, reason, message) => this.#event(type, reason, message),
+    };
+  }
+
+  #event(type: 'Normal' | 'Warning', reason: string, message: string): void {
+    this.#context.record(this.#pod, { type, reason, message });
+  }
+
+  #graceMs(): number {
+    const { metadata, spec } = this.#pod;
+    return (metadata?.deletionGracePeriodSeconds ?? spec?.terminationGracePeriodSeconds ?? 30) * 1000;
+  }
+
+  #wakeAfter(delayMs: number): void {
+    this.#cancelTimer();
+    this.#cancelTimer = this.#context.clock.after(Math.max(delayMs, 0), () => this.wake());
+  }
+}
+
+function describe(error: unknown): string {
+  const fix = error instanceof PodnetError && error.fix !== undefined ? `. ${error.fix}` : '';
+  return `${errorMessage(error)}${fix}`;
+}

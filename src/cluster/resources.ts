@@ -95,15 +95,23 @@ export interface ResourcePlace {
   readonly subresource?: string | undefined;
 }
 
-/** `/apis/apps/v1/namespaces/default/deployments/web/status`. Without a namespace: of all namespaces. */
+/**
+ * `/apis/apps/v1/namespaces/default/deployments/web/status`. Without a namespace: of all namespaces.
+ * @throws RangeError for a name that would lead elsewhere (`..`)
+ */
 export function resourcePath(
   resource: Resource,
   { namespace, name, subresource }: ResourcePlace = {},
 ): string {
   const root = resource.group === '' ? '/api' : `/apis/${resource.group}`;
   let path = `${root}/${resource.version}`;
-  if (resource.namespaced && namespace) path += `/namespaces/${encodeURIComponent(namespace)}`;
+  if (resource.namespaced && namespace) path += `/namespaces/${segment(namespace)}`;
   path += `/${resource.plural}`;
-  if (name) path += `/${encodeURIComponent(name)}`;
+  if (name) path += `/${segment(name)}`;
   return subresource ? `${path}/${subresource}` : path;
+}
+
+function segment(name: string): string {
+  if (name === '.' || name === '..') throw new RangeError(`"${name}" cannot name an object`);
+  return encodeURIComponent(name);
 }

@@ -1,8 +1,10 @@
 /** The objects every cluster starts with. Controllers and the API server add what follows from them. */
 import { configMapData, configMapRef } from '../agent/config.ts';
 import { isAlreadyExists, type Client } from '../cluster/client.ts';
-import { configMaps, namespaces, services, type Resource } from '../cluster/resources.ts';
-import type { ConfigMap, KubeObject, Namespace, Service } from '../model/objects.ts';
+import { configMaps, namespaces, nodes, services, type Resource } from '../cluster/resources.ts';
+import { formatCidr, parseCidr, subnet } from '../model/ip.ts';
+import type { ConfigMap, KubeObject, Namespace, Node, Service } from '../model/objects.ts';
+import { nodeName } from './links/underlay.ts';
 import type { LabOptions } from './options.ts';
 
 async function ensure<T extends KubeObject>(client: Client, resource: Resource<T>, object: T): Promise<void> {
@@ -27,10 +29,20 @@ function kubeDns(clusterIP: string): Service {
   };
 }
 
+/** Nodes are there, in order and with their CIDRs, before their kubelets are: the first to start gets no more pods. */
+function node(name: string, podCIDR: string): Node {
+  return { metadata: { name }, spec: { podCIDR, podCIDRs: [podCIDR] } };
+}
+
 export async function bootstrap(client: Client, options: LabOptions): Promise<void> {
   for (const name of ['default', 'kube-system', 'kube-public', 'kube-node-lease']) {
     await ensure<Namespace>(client, namespaces, { metadata: { name } });
   }
   await ensure<ConfigMap>(client, configMaps, { metadata: configMapRef, data: configMapData(options) });
   await ensure<Service>(client, services, kubeDns(options.clusterDns));
+  const cidr = parseCidr(options.clusterCidr);
+  for (let index = 0; index < options.nodes; index += 1) {
+    const podCidr = formatCidr(subnet(cidr, options.nodeCidrPrefixLength, index));
+    await ensure<Node>(client, nodes, node(nodeName(index), podCidr));
+  }
 }

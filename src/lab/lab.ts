@@ -11,9 +11,10 @@ import { bootstrap } from './bootstrap.ts';
 import type { LabInfo } from './control/protocol.ts';
 import { createControllers } from './controllers/controllers.ts';
 import { kubeconfigText } from './kubeconfig.ts';
-import { createUnderlay, routerAddress, worldAddress } from './links/underlay.ts';
+import { createUnderlay, nodeName, routerAddress, worldAddress } from './links/underlay.ts';
 import { errorText, type Log } from './log.ts';
 import { createLabNode } from './nodes/node.ts';
+import { whenNodesReady } from './nodes/when-ready.ts';
 import type { LabOptions } from './options.ts';
 import { hostSocketFds } from './process/host-sockets.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
@@ -28,7 +29,7 @@ export interface Lab {
 
 const apiPort = 6443;
 
-async function pkiFor(options: LabOptions): Promise<Pki> {
+function pkiFor(options: LabOptions): Pki {
   const kubernetes = formatIp(cidrAddress(parseCidr(options.serviceCidr), 1));
   const names = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
   return createPki({
@@ -53,17 +54,32 @@ export function createLab(
   const underlay = createUnderlay();
   // The threads take their time to start: they do so while the API server does.
   const nodes = Array.from({ length: options.nodes }, (_, index) =>
-    createLabNode({ index, kubeconfig: kubeconfigOf(`node-${index + 1}`), runtimeDirectory, options, log }),
+    createLabNode({ index, kubeconfig: kubeconfigOf(nodeName(index)), runtimeDirectory, options, log }),
   );
   for (const [index, { name, netns }] of nodes.entries()) underlay.plugIn({ name, index, netns });
 
   const started = Promise.withResolvers<{ server: string }>();
   started.promise.catch(() => undefined);
   let api: ApiServer | undefined;
-  let controllers: Promise<unknown> = Promise.resolve();
+  let running: Promise<unknown> = Promise.resolve();
+
+  function writeKubeconfig(
+    pki: Pki,
+    file: string,
+    { url, user, group }: { url: string; user: string; group: string },
+  ): void {
+    const identity = pki.issue({ commonName: user, organizations: [group] });
+    const text = kubeconfigText({ name: options.name, server: url, user, ca: pki.ca, identity });
+    writeFileSync(file, text, { mode: 0o600 });
+  }
+
+  async function schedule(client: Client): Promise<void> {
+    await whenNodesReady(client, options.nodes, stopping.signal);
+    if (!stopping.signal.aborted) await createScheduler({ client, log }).run(stopping.signal);
+  }
 
   async function start(): Promise<{ server: string }> {
-    const pki = await pkiFor(options);
+    const pki = pkiFor(options);
     api = createApiServer({
       databasePath: join(runtimeDirectory, 'cluster.db'),
       pki,
@@ -77,47 +93,29 @@ export function createLab(
     await Promise.all([host.ready, inside?.ready]);
     const server = `https://127.0.0.1:${host.port}`;
 
-    const write = async (
-      file: string,
-      commonName: string,
-      organization: string,
-      url: string,
-    ): Promise<void> => {
-      const identity = pki.issue({ commonName, organizations: [organization] });
-      const text = kubeconfigText({
-        name: options.name,
-        server: url,
-        user: commonName,
-        ca: pki.ca,
-        identity,
+    const inCluster = `https://${routerAddress}:${apiPort}`;
+    writeKubeconfig(pki, join(runtimeDirectory, 'kubeconfig'), {
+      url: server,
+      user: 'kubernetes-admin',
+      group: 'system:masters',
+    });
+    for (const { name } of nodes) {
+      mkdirSync(join(runtimeDirectory, 'nodes', name), { recursive: true, mode: 0o700 });
+      writeKubeconfig(pki, kubeconfigOf(name), {
+        url: inCluster,
+        user: `system:node:${name}`,
+        group: 'system:nodes',
       });
-      writeFileSync(file, text, { mode: 0o600 });
-    };
-    await Promise.all([
-      write(join(runtimeDirectory, 'kubeconfig'), 'kubernetes-admin', 'system:masters', server),
-      ...nodes.map(async ({ name }) => {
-        mkdirSync(join(runtimeDirectory, 'nodes', name), { recursive: true, mode: 0o700 });
-        await write(
-          kubeconfigOf(name),
-          `system:node:${name}`,
-          'system:nodes',
-          `https://${routerAddress}:${apiPort}`,
-        );
-      }),
-    ]);
+    }
 
     const client = new Client(api.transport());
     await bootstrap(client, options);
-    controllers = Promise.all([
-      createControllers({
-        client,
-        clusterCidr: options.clusterCidr,
-        nodeCidrPrefixLength: options.nodeCidrPrefixLength,
-        log,
-      }).run(stopping.signal),
-      createScheduler({ client, log }).run(stopping.signal),
+    const { clusterCidr, nodeCidrPrefixLength } = options;
+    running = Promise.all([
+      createControllers({ client, clusterCidr, nodeCidrPrefixLength, log }).run(stopping.signal),
+      schedule(client),
     ]);
-    controllers.catch((error: unknown) => log('error', `controllers: ${errorText(error)}`));
+    running.catch((error: unknown) => log('error', `controllers: ${errorText(error)}`));
     for (const node of nodes) node.start();
     log('info', `API server at ${server}`);
     return { server };
@@ -159,7 +157,7 @@ export function createLab(
     },
     async stop() {
       stopping.abort();
-      await Promise.allSettled([controllers, ...nodes.map((node) => node.stop())]);
+      await Promise.allSettled([running, ...nodes.map((node) => node.stop())]);
       await api?.close();
       underlay.close();
     },

@@ -23,6 +23,11 @@ export function nodeAddress(index: number): string {
   return `172.18.0.${index + 2}`;
 }
 
+/** Of the node with this index, counted from 0. */
+export function nodeName(index: number): string {
+  return `node-${index + 1}`;
+}
+
 export interface Underlay {
   readonly switchNetns: Netns;
   readonly worldNetns: Netns;

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { createNetns, type Netns } from '../../kernel/netns.ts';
-import { nodeAddress } from '../links/underlay.ts';
+import { nodeAddress, nodeName } from '../links/underlay.ts';
 import { errorText, type Log } from '../log.ts';
 import type { LabOptions } from '../options.ts';
 import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
@@ -35,7 +35,7 @@ export function createLabNode({
   options,
   log,
 }: LabNodeOptions): LabNode {
-  const name = `node-${index + 1}`;
+  const name = nodeName(index);
   const address = nodeAddress(index);
   const netns = createNetns();
   const entry = import.meta.filename.endsWith('.ts') ? 'node-thread.ts' : 'node-thread.js';
@@ -47,7 +47,12 @@ export function createLabNode({
     runtimeDirectory,
     options,
   };
-  const worker = new Worker(join(import.meta.dirname, entry), { name, workerData });
+  const worker = new Worker(join(import.meta.dirname, entry), {
+    name,
+    workerData,
+    // Namespaces and netlink sockets come and go by libc, which Node would take for a mistake.
+    trackUnmanagedFds: false,
+  });
   const waiting = new Map<number, (fd: number | undefined) => void>();
   let lastId = 0;
   const ended = new Promise<void>((done) => {

@@ -90,7 +90,11 @@ async function forward(
     fail(errorMessage(reason));
     return;
   }
-  data.on('close', () => link.destroy());
+  // Closed by both sides, or reset by the client: either way the pair is done.
+  data.on('close', () => {
+    link.destroy();
+    error.end();
+  });
   if (data.destroyed) {
     link.destroy();
     return;

@@ -105,7 +105,11 @@ async function forward(
   link.start({
     onChannel: (channel, payload) => {
       if (channel === CHANNEL.stdout) return data.destroyed || data.write(payload);
-      if (channel === CHANNEL.close && payload[0] === CHANNEL.stdout) data.end();
+      if (channel === CHANNEL.close && payload[0] === CHANNEL.stdout) {
+        // kubectl keeps its own side open until the error stream ends.
+        data.end();
+        error.end();
+      }
       if (channel === CHANNEL.status) {
         const status = parseStatus(payload.toString('utf8'));
         if (status?.status === 'Failure') fail(status.message ?? 'unknown error');

@@ -1,71 +1,13 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
-import { type Duplex, duplexPair } from 'node:stream';
+import { duplexPair } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { test } from 'node:test';
 import * as fc from 'fast-check';
-import {
-  controlFrame,
-  type ControlFrame,
-  dataHeader,
-  type DataPart,
-  FRAME,
-  FrameReader,
-  RESET,
-} from './frames.ts';
-import { HeaderBlockWriter } from './header-block.ts';
+import { controlFrame, dataHeader, FRAME, FrameReader, RESET } from './frames.ts';
 import { SpdyConnection } from './spdy-connection.ts';
 import type { SpdyStream } from './spdy-stream.ts';
-
-/** The client's end of a connection: writes frames, keeps those it gets. */
-class Client {
-  readonly socket: Duplex;
-  readonly frames: (ControlFrame | DataPart)[] = [];
-  ended = false;
-  readonly #headers = new HeaderBlockWriter();
-  readonly #reader = new FrameReader();
-
-  constructor(socket: Duplex) {
-    this.socket = socket;
-    socket.on('data', (chunk: Buffer) => this.frames.push(...this.#reader.read(chunk)));
-    socket.on('error', () => {});
-    socket.on('end', () => {
-      this.ended = true;
-    });
-  }
-
-  open(id: number, headers: Readonly<Record<string, string>> = {}): void {
-    const priority = Buffer.alloc(2);
-    const tail = Buffer.concat([priority, this.#headers.write(new Map(Object.entries(headers)))]);
-    this.socket.write(controlFrame(FRAME.synStream, [id, 0], { tail }));
-  }
-
-  send(id: number, data: string | Buffer, fin = false): void {
-    const bytes = Buffer.from(data);
-    this.socket.write(Buffer.concat([dataHeader(id, bytes.length, fin), bytes]));
-  }
-
-  control(type: number): ControlFrame[] {
-    return this.frames.filter(
-      (frame): frame is ControlFrame => frame.kind === 'control' && frame.type === type,
-    );
-  }
-
-  received(id: number): Buffer {
-    const parts = this.frames.filter(
-      (frame): frame is DataPart => frame.kind === 'data' && frame.streamId === id,
-    );
-    return Buffer.concat(parts.map(({ data }) => data));
-  }
-
-  /** Waits for a condition; a second is plenty in one process. */
-  async until(condition: () => boolean, what: string): Promise<void> {
-    for (const end = Date.now() + 2000; !condition();) {
-      assert.ok(Date.now() < end, what);
-      await delay(2);
-    }
-  }
-}
+import { TestClient } from './test-client.ts';
 
 function setUp(onStream: (stream: SpdyStream) => boolean = () => true) {
   const [clientSocket, serverSocket] = duplexPair();
@@ -81,7 +23,7 @@ function setUp(onStream: (stream: SpdyStream) => boolean = () => true) {
     },
   });
   connection.start(Buffer.alloc(0));
-  const client = new Client(clientSocket);
+  const client = new TestClient(clientSocket);
   const stream = async (i = 0): Promise<SpdyStream> => {
     await client.until(() => streams.length > i, `stream ${i} arrives`);
     return streams[i] ?? assert.fail();
@@ -248,11 +190,11 @@ test('SpdyConnection ends a stream the client resets, and resets one we drop', a
 
 test('SpdyConnection closes once, with all its streams, when the client goes away', async () => {
   for (const leave of [
-    (client: Client): unknown => client.socket.destroy(),
-    (client: Client): unknown => client.socket.end(),
-    (client: Client): unknown => client.socket.write(Buffer.from('8002000100000000', 'hex')),
-    (client: Client): unknown => client.socket.write(Buffer.from('8003000100ffffff', 'hex')),
-    (client: Client): unknown =>
+    (client: TestClient): unknown => client.socket.destroy(),
+    (client: TestClient): unknown => client.socket.end(),
+    (client: TestClient): unknown => client.socket.write(Buffer.from('8002000100000000', 'hex')),
+    (client: TestClient): unknown => client.socket.write(Buffer.from('8003000100ffffff', 'hex')),
+    (client: TestClient): unknown =>
       client.socket.write(controlFrame(FRAME.synStream, [1, 0], { tail: Buffer.from('xxnonsense') })),
   ]) {
     const { client, stream, timesClosed } = setUp();

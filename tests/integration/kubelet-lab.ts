@@ -42,7 +42,7 @@ export async function startKubeletLab(): Promise<KubeletLab> {
   const transport = createFakeTransport();
   const client = new Client(transport);
   const podNetwork = createPodNetwork({
-    podCidr: '10.244.1.0/24',
+    podCidr: '10.244.0.0/16',
     nodeAddresses: ['172.18.0.2'],
     databasePath: ':memory:',
     mtuBytes: 1500,

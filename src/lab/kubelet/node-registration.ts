@@ -5,8 +5,9 @@ import { nodeObject, nodeStatus, type NodeFacts } from './node-object.ts';
 import { rfc3339 } from './pod-status.ts';
 
 const LEASE_NAMESPACE = 'kube-node-lease';
-const LEASE_SECONDS = 40;
-const HEARTBEAT_MS = 10_000;
+const LEASE_SECONDS = 4;
+/** A node that died is found out within 5 seconds: the lab's node controller waits for four of these. */
+const HEARTBEAT_MS = 1000;
 
 export interface NodeRegistration {
   /** Makes the Node, or takes over the one of that name. Tries until it is done or the signal aborts. */

@@ -127,7 +127,7 @@ export function sendAll(socket: Duplex, channel: number, from: Readable): Promis
     from.pause();
     socket.once('drain', () => from.resume());
   });
-  return new Promise((resolve) => from.once('close', resolve));
+  return new Promise((resolve) => from.once('end', resolve).once('close', resolve));
 }
 
 export interface Receiver {

@@ -77,11 +77,12 @@ function differencesOf(hop: Hop, observed: ObservedPlace): string[] {
   return differences;
 }
 
-function fateDifferences({ outcome }: Trace, { reply, places }: Observation): string[] {
+function fateDifferences({ outcome, hops }: Trace, { reply, places }: Observation): string[] {
   if (outcome === 'rejected') {
-    return reply === 'refused' || reply === 'unreachable'
-      ? []
-      : [`the sender was to be refused, but: ${reply}`];
+    if (reply === 'refused' || reply === 'unreachable') return [];
+    // The kernel sends a host only so many ICMP errors (icmp(7)); that the packet ended here was seen at its hop.
+    const isLimited = hops.at(-1)?.decidedBy?.kind !== 'Service';
+    return reply === 'silence' && isLimited ? [] : [`the sender was to be refused, but: ${reply}`];
   }
   if (reply !== 'unreachable') return [];
   const last = places.at(-1);

@@ -59,7 +59,13 @@ class TestCluster {
     rtnl.setLink('eth0', { up: true });
     rtnl.addAddress({ link: 'eth0', address, prefixLength: 24 });
     rtnl.replaceRoute({ dst: '0.0.0.0/0', gateway: '172.18.0.1', link: 'eth0' });
-    withNetns(netns, () => writeSysctl('net.ipv4.ip_forward', '1'));
+    withNetns(netns, () => {
+      writeSysctl('net.ipv4.ip_forward', '1');
+      // A pod that reaches itself is told of a shorter way (ICMP redirect), and while the kernel counts that against
+      // the pod's allowance of ICMP errors it tells it nothing else.
+      writeSysctl('net.ipv4.conf.all.send_redirects', '0');
+      writeSysctl('net.ipv4.conf.default.send_redirects', '0');
+    });
     const podCidr = `10.244.${index}.0/24`;
     const network = createPodNetwork({
       netns,

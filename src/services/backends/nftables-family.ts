@@ -16,6 +16,12 @@ import {
   servicesTable,
 } from './nftables-table.ts';
 
+/**
+ * Making or deleting a set takes milliseconds, an element a tenth of one. A rolling update takes Services to one
+ * endpoint more and back; the empty sets this leaves cost a look-up each for new connections, so they stay few.
+ */
+const IDLE_SETS = 4;
+
 type Target = Pick<PlannedEndpoint, 'address' | 'port'>;
 
 interface HeldPort extends Pick<PlannedPort, 'address' | 'port' | 'protocol'> {
@@ -90,6 +96,8 @@ export class FamilyState {
   readonly #counts = new Uses<number>();
   readonly #clusterIps = new Uses<string>();
   readonly #hairpins = new Uses<string>();
+  /** Numbers of endpoints that no Service has any more: their sets stay for a while, for they often come back. */
+  readonly #idle = new Set<number>();
   #hasRules = false;
 
   constructor(family: IpFamily, nodeName: string) {
@@ -102,19 +110,33 @@ export class FamilyState {
     const edits = new TableEdits(this.table);
     for (const port of removed) this.#replace(frontKey(port), undefined, edits);
     for (const port of set) this.#replace(frontKey(port), port, edits);
-    const counts = this.#counts.settle();
+    const { made, dropped } = this.#settleCounts();
     const clusterIps = this.#settle(this.#clusterIps, this.table.clusterIps, (address) => [address]);
     const hairpins = this.#settle(this.#hairpins, this.table.hairpin, (address) => [address, address]);
     const lists = [edits.endpoints, ...edits.services.values(), clusterIps, hairpins];
-    const newRules = !this.#hasRules || counts.come.length + counts.gone.length > 0;
+    const newRules = !this.#hasRules || made.length + dropped.length > 0;
     this.#hasRules = true;
     return [
       ...lists.flatMap((list) => list.removals()),
-      ...counts.come.map((count) => add(servicesSet(this.table, count))),
+      ...made.map((count) => add(servicesSet(this.table, count))),
       ...lists.flatMap((list) => list.additions()),
-      ...(newRules ? replaceServicesRules(this.table, [...this.#counts.keys]) : []),
-      ...counts.gone.map((count) => remove(servicesSet(this.table, count))),
+      ...(newRules ? replaceServicesRules(this.table, this.#allCounts()) : []),
+      ...dropped.map((count) => remove(servicesSet(this.table, count))),
     ];
+  }
+
+  /** The numbers of endpoints whose sets are to be made, and those whose sets go. */
+  #settleCounts(): { made: readonly number[]; dropped: readonly number[] } {
+    const { come, gone } = this.#counts.settle();
+    const made = come.filter((count) => !this.#idle.delete(count));
+    for (const count of gone) this.#idle.add(count);
+    const dropped = this.#idle.size > IDLE_SETS ? [...this.#idle] : [];
+    if (dropped.length > 0) this.#idle.clear();
+    return { made, dropped };
+  }
+
+  #allCounts(): readonly number[] {
+    return [...this.#counts.keys, ...this.#idle];
   }
 
   #settle(uses: Uses<string>, set: NftSet, key: (address: string) => readonly string[]): Edits {
@@ -168,7 +190,7 @@ export class FamilyState {
   expected(): ReadonlyMap<NftSet | NftMap, Element[]> {
     const services = new Map<number, Element[]>();
     const endpoints: Element[] = [];
-    for (const count of this.#counts.keys) services.set(count, []);
+    for (const count of this.#allCounts()) services.set(count, []);
     for (const { address, protocol, port, targets } of this.#ports.values()) {
       services.get(targets.length)?.push({ key: [address, protocol, port] });
       for (const [index, target] of targets.entries()) {
@@ -185,7 +207,7 @@ export class FamilyState {
 
   /** The rules that should be there. */
   expectedRules(): readonly Rule[] {
-    return [...this.table.baseRules, ...servicesRules(this.table, [...this.#counts.keys])];
+    return [...this.table.baseRules, ...servicesRules(this.table, this.#allCounts())];
   }
 }
 

@@ -85,6 +85,7 @@ add chain ip podnet-services postrouting { type nat hook postrouting priority 10
     const rules = [
       'flush chain ip podnet-services services',
       'add rule ip podnet-services services ip daddr . meta l4proto . th dport @services-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints',
+      'add rule ip podnet-services services ip daddr . meta l4proto . th dport @services-3 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 3 map @endpoints',
       'add rule ip podnet-services services meta l4proto tcp reject with tcp reset comment "nothing answers"',
       'add rule ip podnet-services services reject comment "nothing answers"',
     ];
@@ -96,8 +97,28 @@ add chain ip podnet-services postrouting { type nat hook postrouting priority 10
       'add element ip podnet-services endpoints { 10.96.0.1 . tcp . 80 . 0 : 10.244.0.3 . 8080 }',
       'add element ip podnet-services services-2 { 10.96.0.1 . tcp . 80 }',
       ...rules,
-      'delete set ip podnet-services services-3',
     ]);
+    compiler.setSlice(slice('10.244.0.2', '10.244.0.3', '10.244.0.1'));
+    assert.deepEqual(
+      change(),
+      [
+        'delete element ip podnet-services services-2 { 10.96.0.1 . tcp . 80 }',
+        'add element ip podnet-services endpoints { 10.96.0.1 . tcp . 80 . 2 : 10.244.0.1 . 8080 }',
+        'add element ip podnet-services services-3 { 10.96.0.1 . tcp . 80 }',
+        'add element ip podnet-services hairpin { 10.244.0.1 . 10.244.0.1 }',
+      ],
+      'the sets of both counts are kept',
+    );
+  });
+
+  test('apply() keeps few empty sets', () => {
+    const { nftables, compiler, slice, change } = start();
+    for (let count = 1; count <= 20; count++) {
+      compiler.setSlice(slice(...Array.from({ length: count }, (_, index) => `10.244.1.${index}`)));
+      change();
+      const sets = nftables.dump().match(/^add set ip podnet-services services-/gmu) ?? [];
+      assert.ok(sets.length <= 5, `${sets.length} sets`);
+    }
   });
 
   test('apply() makes the table of IPv6 when the first Service needs it', () => {

@@ -1,0 +1,192 @@
+/** What it takes to put Services into the kernel, podnet's table against kube-proxy's shape through `nft -f -`. */
+import { execFileSync } from 'node:child_process';
+import { type Netns, createNetns, withNetns } from '../src/kernel/netns.ts';
+import { openNftables } from '../src/kernel/nftables/nftables.ts';
+import { findProgram } from '../src/kernel/process.ts';
+import type { EndpointSlice, Service } from '../src/model/objects.ts';
+import { createNftablesBackend } from '../src/services/backends/nftables.ts';
+import { createServiceCompiler } from '../src/services/compile.ts';
+import type { BenchRow } from './row.ts';
+
+const SERVICES = 10_000;
+const ENDPOINTS = 5;
+const CHANGES = 300;
+const LOADS = 5;
+/** kube-proxy's shape takes tens of seconds at full size: it is measured at these sizes, and scaled up. */
+const PEER_SERVICES = [50, 500];
+/** What fits the socket's send buffer, which nft cannot raise in a user namespace. */
+const PEER_BATCH = 50;
+const PEER_CHANGES = 20;
+
+const address = (index: number): string => `10.96.${index >> 8}.${index & 255}`;
+const target = (index: number, endpoint: number): string =>
+  `10.${128 + (index >> 8)}.${index & 255}.${endpoint + 1}`;
+
+function service(index: number): Service {
+  return {
+    metadata: { namespace: 'bench', name: `service-${index}` },
+    spec: { clusterIP: address(index), ports: [{ name: 'http', port: 80, protocol: 'TCP' }] },
+  };
+}
+
+/** `moved` changes the last endpoint's address, `count` how many there are. */
+function slice(index: number, { count = ENDPOINTS, moved = false } = {}): EndpointSlice {
+  return {
+    metadata: {
+      namespace: 'bench',
+      name: `service-${index}-x`,
+      labels: { 'kubernetes.io/service-name': `service-${index}` },
+    },
+    addressType: 'IPv4',
+    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
+    endpoints: Array.from({ length: count }, (_, endpoint) => ({
+      addresses: [target(index, moved && endpoint === count - 1 ? 200 : endpoint)],
+      nodeName: `node-${endpoint % 3}`,
+    })),
+  };
+}
+
+export async function rows(): Promise<BenchRow[]> {
+  const own = measureOwn();
+  const peers = findProgram('nft') === undefined ? [] : PEER_SERVICES.map(measurePeer);
+  const peer = peers.at(-1);
+  // The least that any of the sizes gives in proportion; in truth its time grows faster than its Services.
+  const scaled = peer && Math.min(...peers.map(({ loadMs, services }) => (loadMs * SERVICES) / services));
+  const sizes = peers.map(({ loadMs, services }) => `${services} in ${loadMs.toFixed(0)} ms`).join(', ');
+  const loadedWith =
+    scaled === undefined
+      ? undefined
+      : `nft -f - in kube-proxy's shape: ${sizes}; in proportion ≥ ${scaled.toFixed(0)} ms`;
+  const changedWith =
+    peer && `nft -f - in kube-proxy's shape among ${peer.services}: ${peer.changeMs.toFixed(1)} ms`;
+  const missing = 'nft is not installed';
+  const row = (
+    figure: string,
+    value: number,
+    limitMs: number,
+    compared: { words?: string | undefined; ms?: number | undefined },
+  ): BenchRow => ({
+    figure,
+    value,
+    unit: 'ms',
+    comparedWith: compared.words ?? missing,
+    ...(compared.ms === undefined ? {} : { ratio: value / compared.ms }),
+    target: `≤ ${limitMs} ms`,
+    ok: value <= limitMs,
+  });
+  return [
+    row(`load ${SERVICES} Services × ${ENDPOINTS} endpoints, median`, own.loadMs, 700, {
+      words: loadedWith,
+      ms: scaled,
+    }),
+    row(`change 1 endpoint among ${SERVICES} Services, median`, own.changeMs, 1, {
+      words: changedWith,
+      ms: peer?.changeMs,
+    }),
+    row('add or remove 1 endpoint, median', own.scaleMs, 1, { words: changedWith, ms: peer?.changeMs }),
+  ];
+}
+
+/** From objects to the kernel: compile and apply. */
+function measureOwn(): { loadMs: number; changeMs: number; scaleMs: number } {
+  const netns = createNetns();
+  const nftables = openNftables({ netns });
+  const objects = Array.from({ length: SERVICES }, (_, index) => [service(index), slice(index)] as const);
+  const load = () => {
+    const compiler = createServiceCompiler();
+    const backend = createNftablesBackend({ nftables, nodeName: 'node-1' });
+    for (const [of, endpoints] of objects) {
+      compiler.setService(of);
+      compiler.setSlice(endpoints);
+    }
+    compiler.takeChange();
+    backend.sync(compiler.plan);
+    return { compiler, backend };
+  };
+  let { compiler, backend } = load();
+  const loads = Array.from({ length: LOADS }, () => time(() => ({ compiler, backend } = load())));
+  const change = (next: EndpointSlice): number =>
+    time(() => {
+      compiler.setSlice(next);
+      backend.apply(compiler.takeChange());
+    });
+  const changes: number[] = [];
+  const scales: number[] = [];
+  for (let index = 0; index < CHANGES; index++) {
+    changes.push(change(slice(index, { moved: true })), change(slice(index)));
+    scales.push(change(slice(index, { count: ENDPOINTS - 1 })), change(slice(index)));
+  }
+  nftables.close();
+  netns.close();
+  return { loadMs: median(loads), changeMs: median(changes), scaleMs: median(scales) };
+}
+
+interface Peer {
+  readonly services: number;
+  readonly loadMs: number;
+  readonly changeMs: number;
+}
+
+/** A chain for every Service and for every endpoint, found by one verdict map: written as text, read by nft. */
+function measurePeer(services: number): Peer {
+  const netns = createNetns();
+  const header = [
+    'table ip kube-proxy {',
+    ' map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }',
+    ' chain services { ip daddr . meta l4proto . th dport vmap @service-ips; }',
+    ' chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }',
+    ' chain nat-output { type nat hook output priority -100; jump services; }',
+    ' chain mark-for-masquerade { meta mark set meta mark or 0x4000; }',
+    '}',
+  ];
+  const parts = [header.join('\n')];
+  for (let first = 0; first < services; first += PEER_BATCH) {
+    parts.push(
+      Array.from({ length: PEER_BATCH }, (_, index) => peerService(first + index).join('\n')).join('\n'),
+    );
+  }
+  const loadMs = time(() => parts.forEach((part) => nft(netns, part)));
+  const changes = Array.from({ length: PEER_CHANGES }, (_, index) =>
+    time(() => nft(netns, `flush chain ip kube-proxy endpoint-${index}-4\n${peerEndpoint(index, 4, 200)}`)),
+  );
+  netns.close();
+  return { services, loadMs, changeMs: median(changes) };
+}
+
+function peerService(index: number): string[] {
+  const endpoints = Array.from({ length: ENDPOINTS }, (_, endpoint) => endpoint);
+  const choices = endpoints.map((endpoint) => `${endpoint} : goto endpoint-${index}-${endpoint}`).join(', ');
+  return [
+    ...endpoints.flatMap((endpoint) => [
+      `add chain ip kube-proxy endpoint-${index}-${endpoint}`,
+      peerEndpoint(index, endpoint, endpoint),
+    ]),
+    `add chain ip kube-proxy service-${index}`,
+    `add rule ip kube-proxy service-${index} ip daddr ${address(index)} tcp dport 80 ip saddr != 10.128.0.0/9 jump mark-for-masquerade`,
+    `add rule ip kube-proxy service-${index} numgen random mod ${ENDPOINTS} vmap { ${choices} }`,
+    `add element ip kube-proxy service-ips { ${address(index)} . tcp . 80 : goto service-${index} }`,
+  ];
+}
+
+function peerEndpoint(index: number, endpoint: number, host: number): string {
+  const chain = `endpoint-${index}-${endpoint}`;
+  const to = target(index, host);
+  return [
+    `add rule ip kube-proxy ${chain} ip saddr ${to} jump mark-for-masquerade`,
+    `add rule ip kube-proxy ${chain} meta l4proto tcp dnat to ${to}:8080`,
+  ].join('\n');
+}
+
+function nft(netns: Netns, input: string): void {
+  withNetns(netns, () => execFileSync('nft', ['-f', '-'], { input: `${input}\n` }));
+}
+
+function time(run: () => void): number {
+  const start = performance.now();
+  run();
+  return performance.now() - start;
+}
+
+function median(values: readonly number[]): number {
+  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
+}

@@ -132,7 +132,7 @@ export function parseLabelSelector(text: string): Selector {
   };
 
   do {
-    if (tokens[at] === ',') at += 1;
+    if (selector.length > 0) at += 1;
     if (tokens[at] === '!') {
       at += 1;
       selector.push(requirement(word('identifier'), 'DoesNotExist', []));

@@ -33,7 +33,10 @@ export function bootstrap({ store }: Core, { handler, advertise, serviceAddress 
   ensureService();
   // Whoever deletes all Services does not mean this one. Listeners may not write: it comes back in the next turn.
   store.subscribe('services', ({ type, namespace, name }) => {
-    if (type === 'DELETED' && namespace === 'default' && name === 'kubernetes') setImmediate(ensureService);
+    if (type === 'DELETED' && namespace === 'default' && name === 'kubernetes')
+      setImmediate(() => {
+        if (!store.closed) ensureService();
+      });
   });
   const mirrored = { 'endpointslice.kubernetes.io/skip-mirror': 'true' };
   replace('/api/v1/namespaces/default/endpoints', {

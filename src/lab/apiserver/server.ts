@@ -56,7 +56,8 @@ export interface ApiServer {
   transport(user?: User): Transport;
   /**
    * Binds at once, in the calling thread's network namespace, and may be called for several addresses. `host` is an
-   * address; without one every address is listened on. @throws Error with `code` EADDRINUSE and the like
+   * address; without one every address is listened on. `ready` rejects with `code` EADDRINUSE when the port is taken.
+   * @throws Error with `code` EADDRNOTAVAIL, EACCES and the like
    */
   listen(where: { readonly host?: string; readonly port: number } | { readonly fd: number }): Listening;
   close(): Promise<void>;
@@ -156,6 +157,8 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
         server.once('listening', resolve);
         server.once('error', reject);
       });
+      // Whoever waits for `ready` hears of the error; whoever does not, must not fall over it.
+      ready.catch(() => undefined);
       if ('fd' in where) server.listen({ fd: where.fd });
       else if (where.host === undefined) server.listen(where.port);
       else server.listen(boundHandle(where.host, where.port));

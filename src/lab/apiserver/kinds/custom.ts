@@ -36,6 +36,7 @@ export function createCustomKinds({ store, registry }: Core): CustomKinds {
     registry.setCustom(definition.metadata.name, []);
     // Listeners may not write: the objects go in the next turn.
     setImmediate(() => {
+      if (store.closed) return;
       const storage = storageOf(definition);
       for (const { metadata } of store.list(storage)) {
         store.remove({ storage, namespace: metadata.namespace ?? '', name: metadata.name });

@@ -257,5 +257,10 @@ function dropAbandoned(
     }
   }
   const abandoned = [...before.values()].filter((path) => !kept.has(pathKey(path)));
-  for (const path of abandoned.sort((a, b) => b.length - a.length)) removePath(result, path);
+  const keys = new Set(abandoned.map(pathKey));
+  for (const path of abandoned) {
+    // What goes with something above it must not go first: items are found by their keys.
+    const above = path.some((_step, length) => length > 0 && keys.has(pathKey(path.slice(0, length))));
+    if (!above) removePath(result, path);
+  }
 }

@@ -35,8 +35,15 @@ export function structureOf({ schema, field }: Place, value: unknown): 'atomic' 
     return 'map';
   }
   if (!Array.isArray(value)) return 'atomic';
-  if (field?.listType === 'map') return 'list-map';
-  return field?.listType === 'set' ? 'set' : 'atomic';
+  if (mapKeysOf(field).length > 0) return 'list-map';
+  return field?.listType === 'set' || field?.patchMergeKey === '' ? 'set' : 'atomic';
+}
+
+/** Lists without a type of their own merge as strategic merge patches have them (k8s.io/kube-openapi's schemaconv). */
+function mapKeysOf(field: FieldSchema | undefined): readonly string[] {
+  if (field === undefined || field.listType === 'set') return [];
+  if (field.mapKeys.length > 0) return field.mapKeys;
+  return field.patchMergeKey === undefined || field.patchMergeKey === '' ? [] : [field.patchMergeKey];
 }
 
 export function memberPlace({ schema }: Place, name: string): Place {
@@ -54,7 +61,7 @@ export function itemPlace({ schema }: Place): Place {
 /** `k:{"containerPort":80,"protocol":"TCP"}`. */
 export function itemStep({ field }: Place, item: unknown): string {
   const keys: Loose = {};
-  for (const name of [...(field?.mapKeys ?? [])].sort()) {
+  for (const name of [...mapKeysOf(field)].sort()) {
     const value = isObject(item) ? item[name] : undefined;
     // The only key with a default in the kinds served.
     keys[name] = value ?? (name === 'protocol' ? 'TCP' : null);

@@ -3,7 +3,7 @@ import type { User } from '../auth/user.ts';
 import type { ServedKind } from '../registry.ts';
 import type { Core } from '../server-core.ts';
 import { methodNotAllowed, methodUnknown, unknownResource } from '../status.ts';
-import type { Answer, Call } from './call.ts';
+import { isDryRun, type Answer, type Call } from './call.ts';
 import { deleteCollection, deleteObject } from './delete.ts';
 import { patchObject } from './patch.ts';
 import { createLister, getObject } from './read.ts';
@@ -108,7 +108,10 @@ export function createHandler(core: Core): Handler {
       return { verb, kind, namespace, name, subresource, query, user };
     },
     handle({ verb, ...request }, { body, contentType, warnings }) {
-      return handleCall(verb, { ...request, body, contentType, warnings });
+      const call: Call = { ...request, body, contentType, warnings };
+      // A wrong dryRun is refused before anything else is looked at.
+      if (verb !== 'get' && verb !== 'list') isDryRun(call);
+      return handleCall(verb, call);
     },
   };
 }

@@ -46,6 +46,8 @@ export interface Store {
   changesSince(resourceVersion: number, storage: string): readonly Change[];
   /** Every later change of one storage, in the call that makes it; listeners must not throw nor write. */
   subscribe(storage: string, listener: (change: Change) => void): () => void;
+  /** Closed for good: nothing may be read or written any more. */
+  readonly closed: boolean;
   /** Names of storages that hold objects. */
   storages(): readonly string[];
   close(): void;
@@ -247,6 +249,9 @@ export function openStore({
       return () => listeners.delete(listener);
     },
     storages: () => [...shelves].filter(([, { count }]) => count > 0).map(([name]) => name),
+    get closed() {
+      return !database.isOpen;
+    },
     close() {
       for (const { listeners } of shelves.values()) listeners.clear();
       database.close();

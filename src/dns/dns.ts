@@ -54,23 +54,23 @@ export function createDns({
   ready.promise.catch(() => {});
 
   async function run(signal: AbortSignal): Promise<void> {
-    const onError = (error: unknown): void => log('warning', `DNS: ${errorMessage(error)}`);
-    const watches = watchObjects({ client, zone, zoneOptions, podRecords, log, onError });
-    const servers = addresses.flatMap((address) => {
-      const options = { address, port, responder, upstreams: asked };
-      return [
-        keepListening(listenUdp, options, { signal, log }),
-        keepListening(listenTcp, options, { signal, log }),
-      ];
-    });
-    Promise.all([...watches.map(({ synced }) => synced), ...servers.map(({ bound }) => bound)]).then(
-      () => ready.resolve(),
-      ready.reject,
-    );
-    await Promise.all([
-      ...watches.map((informer) => informer.run(signal)),
-      ...servers.map(({ done }) => done),
-    ]);
+    const watch = watchObjects({ client, zone, zoneOptions, podRecords, log });
+    const watching = watch.run(signal);
+    try {
+      // Before the zone is complete it would deny names that exist; clients ask a silent server again.
+      await watch.synced;
+      const options = addresses.map((address) => ({ address, port, responder, upstreams: asked }));
+      const servers = options.flatMap((each) => [
+        keepListening(listenUdp, each, { signal, log }),
+        keepListening(listenTcp, each, { signal, log }),
+      ]);
+      Promise.all(servers.map(({ bound }) => bound)).then(() => ready.resolve(), ready.reject);
+      await Promise.all(servers.map(({ done }) => done));
+    } catch (error) {
+      ready.reject(error);
+      if (!signal.aborted) throw error;
+    }
+    await watching;
   }
 
   return { zone, ready: ready.promise, run };

@@ -1,29 +1,35 @@
 import type { Client } from '../cluster/client.ts';
 import { createInformer, type Informer } from '../cluster/informer.ts';
 import { endpointSlices, namespaces, pods, services } from '../cluster/resources.ts';
+import { errorMessage } from '../model/errors.ts';
 import type { Endpoint, EndpointSlice, Service } from '../model/objects.ts';
 import type { PodRecords } from './responder.ts';
 import { compilePod, compileService } from './zone/compile.ts';
 import { printSource, type ZoneOptions } from './zone/plan.ts';
 import type { Zone } from './zone/zone.ts';
 
-/** Informers that keep the zone equal to the objects, one contribution per Service, namespace and (verified) pod. */
-export function watchObjects({
-  client,
-  zone,
-  zoneOptions,
-  podRecords,
-  log,
-  onError,
-}: {
-  client: Client;
-  zone: Zone;
-  zoneOptions: ZoneOptions;
-  podRecords: PodRecords;
-  log: (level: 'warning', message: string) => void;
-  onError: (error: unknown) => void;
-}): { run(signal: AbortSignal): Promise<void>; synced: Promise<void> }[] {
+export interface WatchOptions {
+  readonly client: Client;
+  readonly zone: Zone;
+  readonly zoneOptions: ZoneOptions;
+  readonly podRecords: PodRecords;
+  readonly log: (level: 'warning', message: string) => void;
+}
+
+export interface ZoneWatch {
+  /** Keeps the zone equal to the objects until the signal aborts. */
+  run(signal: AbortSignal): Promise<void>;
+  /** Resolves when the zone holds everything the first lists had; rejects when aborted before. */
+  readonly synced: Promise<void>;
+}
+
+/** Services compiled before the event loop gets its turn: some milliseconds. */
+const BATCH = 100;
+
+/** Watches what the zone is made of: one contribution per Service, namespace and (verified) pod. */
+export function watchObjects({ client, zone, zoneOptions, podRecords, log }: WatchOptions): ZoneWatch {
   const { clusterDomain } = zoneOptions;
+  const onError = (error: unknown): void => log('warning', `DNS: ${errorMessage(error)}`);
   const serviceInformer = createInformer(client, services, { onError, transform: leanService });
   const sliceInformer = createInformer(client, endpointSlices, {
     onError,
@@ -34,35 +40,71 @@ export function watchObjects({
     onError,
     transform: ({ metadata }) => ({ metadata: lean(metadata) }),
   });
+  const informers = [serviceInformer, sliceInformer, namespaceInformer];
+  const dirty = new Set<string>();
+  const said = new Set<string>();
+  let scheduled = false;
 
-  const update = (key: string): void => {
+  function update(key: string): void {
     const service = serviceInformer.get(key);
     if (service === undefined) {
       zone.delete(`Service ${key}`);
       return;
     }
     const part = compileService(service, sliceInformer.byIndex('service', key), zoneOptions);
-    for (const { source, message } of part.problems)
-      log('warning', `DNS: ${printSource(source)}: ${message}`);
     zone.set(`Service ${key}`, part);
-  };
-  serviceInformer.onChange(({ key }) => update(key));
-  sliceInformer.onChange((change) => {
-    update(serviceKeyOf(change.object));
-    if (change.previous && serviceKeyOf(change.previous) !== serviceKeyOf(change.object)) {
-      update(serviceKeyOf(change.previous));
+    for (const { source, message } of part.problems) {
+      const text = `DNS: ${printSource(source)}: ${message}`;
+      if (!said.has(text)) log('warning', text);
+      said.add(text);
     }
+  }
+
+  /** A Service and its slices change together: they are compiled once. */
+  function touch(key: string): void {
+    dirty.add(key);
+    if (!scheduled) setImmediate(flush);
+    scheduled = true;
+  }
+
+  function flush(): void {
+    scheduled = false;
+    let count = 0;
+    for (const key of dirty) {
+      dirty.delete(key);
+      update(key);
+      if (++count === BATCH) break;
+    }
+    if (dirty.size > 0) {
+      scheduled = true;
+      setImmediate(flush);
+    }
+  }
+
+  serviceInformer.onChange(({ key }) => touch(key));
+  sliceInformer.onChange(({ object, previous }) => {
+    touch(serviceKeyOf(object));
+    if (previous !== undefined) touch(serviceKeyOf(previous));
   });
   namespaceInformer.onChange(({ type, key }) => {
-    if (type === 'added') {
-      zone.set(`Namespace ${key}`, { records: [] }, [
-        `${key}.svc.${clusterDomain}`,
-        `${key}.pod.${clusterDomain}`,
-      ]);
-    } else if (type === 'deleted') zone.delete(`Namespace ${key}`);
+    const names = [`${key}.svc.${clusterDomain}`, `${key}.pod.${clusterDomain}`];
+    if (type === 'added') zone.set(`Namespace ${key}`, { records: [] }, names);
+    else if (type === 'deleted') zone.delete(`Namespace ${key}`);
   });
-  const all = [serviceInformer, sliceInformer, namespaceInformer];
-  return podRecords === 'verified' ? [...all, watchPods(client, zone, { zoneOptions, onError })] : all;
+  const all =
+    podRecords === 'verified' ? [...informers, watchPods(client, zone, { zoneOptions, onError })] : informers;
+
+  async function untilSynced(): Promise<void> {
+    await Promise.all(all.map(({ synced }) => synced));
+    while (dirty.size > 0) await new Promise((resolve) => setImmediate(resolve));
+  }
+
+  return {
+    synced: untilSynced(),
+    run: async (signal) => {
+      await Promise.all(all.map((informer) => informer.run(signal)));
+    },
+  };
 }
 
 function watchPods(

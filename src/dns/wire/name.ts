@@ -73,6 +73,9 @@ export function printLabels(labels: readonly string[]): string {
     .join('.');
 }
 
+/** Names without escapes or odd characters, of labels of one to 63: nearly all. */
+const PLAIN_NAME = /^(?:[a-z0-9_-]{1,63}\.)*[a-z0-9_-]{1,63}$/;
+
 export function labelsToKey(labels: readonly string[]): NameKey {
   return `${labels.map((label) => String.fromCharCode(label.length) + label.replace(/[A-Z]+/g, lower)).join('')}\0`;
 }
@@ -82,7 +85,15 @@ function lower(letters: string): string {
 }
 
 export function nameKey(text: string): NameKey {
-  return labelsToKey(parseLabels(text));
+  if (text.length > MAX_NAME_BYTES - 2 || !PLAIN_NAME.test(text)) return labelsToKey(parseLabels(text));
+  let key = '';
+  for (let start = 0; start <= text.length;) {
+    const dot = text.indexOf('.', start);
+    const end = dot < 0 ? text.length : dot;
+    key += String.fromCharCode(end - start) + text.slice(start, end);
+    start = end + 1;
+  }
+  return `${key}\0`;
 }
 
 /** The written form of a key. */

@@ -14,7 +14,7 @@ export interface NftTraceEvent {
   readonly family: NftFamily | undefined;
   readonly table: string;
   readonly chain: string;
-  /** A rule was left with a verdict, a chain was left without one, or a base chain's policy decided. */
+  /** A rule was left with a verdict, a chain came to its end, or a base chain's policy decided. */
   readonly type: 'rule' | 'return' | 'policy' | 'unspecified';
   readonly ruleHandle?: bigint;
   readonly verdict?: Verdict;
@@ -69,13 +69,16 @@ export function decodeTrace({ payload }: Pick<NetlinkReply, 'payload'>): NftTrac
   const networkHeader = attributes.get(TRACE.NETWORK_HEADER);
   const transportHeader = attributes.get(TRACE.TRANSPORT_HEADER);
   const packet = networkHeader && decodePacket(networkHeader, transportHeader);
+  // The end of a chain comes as the verdict of a rule that is none.
+  const ruleHandle = attributes.u64be(TRACE.RULE_HANDLE);
+  const type = TRACE_TYPE[attributes.u32be(TRACE.TYPE) ?? 0] ?? 'unspecified';
   const found: Record<keyof NftTraceEvent, unknown> = {
     packetId: attributes.u32be(TRACE.ID) ?? 0,
     family: (Object.keys(NFPROTO) as NftFamily[]).find((name) => NFPROTO[name] === payload[0]),
     table: attributes.string(TRACE.TABLE) ?? '',
     chain: attributes.string(TRACE.CHAIN) ?? '',
-    type: TRACE_TYPE[attributes.u32be(TRACE.TYPE) ?? 0] ?? 'unspecified',
-    ruleHandle: attributes.u64be(TRACE.RULE_HANDLE),
+    type: type === 'rule' && ruleHandle === undefined ? 'return' : type,
+    ruleHandle,
     verdict: verdict && decodeVerdict(verdict),
     policy: policy === undefined ? undefined : policy === NF_VERDICT.drop ? 'drop' : 'accept',
     inputInterface: attributes.u32be(TRACE.IIF),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { Client } from '../cluster/client.ts';
 import { createHttpsTransport } from '../cluster/https-transport.ts';
 import { loadKubeconfig } from '../cluster/kubeconfig.ts';
-import { requireControl, type ControlClient } from '../lab/control/client.ts';
+import { withControl, type ControlClient } from '../lab/control/client.ts';
 import type { LabInfo } from '../lab/control/protocol.ts';
 
 export interface RunningCluster {
@@ -38,14 +38,12 @@ export async function openCluster(control: ControlClient): Promise<RunningCluste
 
 /** Runs `use` with a running cluster, and lets go of it afterwards. */
 export async function withCluster<T>(name: string, use: (cluster: RunningCluster) => Promise<T>): Promise<T> {
-  const control = await requireControl(name);
-  const cluster = await openCluster(control).catch((error: unknown) => {
-    control.close();
-    throw error;
+  return withControl(name, async (control) => {
+    const cluster = await openCluster(control);
+    try {
+      return await use(cluster);
+    } finally {
+      cluster.close();
+    }
   });
-  try {
-    return await use(cluster);
-  } finally {
-    cluster.close();
-  }
 }

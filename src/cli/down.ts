@@ -1,10 +1,11 @@
-import { requireControl, runningClusters } from '../lab/control/client.ts';
+import { runningClusters, withControl } from '../lab/control/client.ts';
 import { note } from './terminal.ts';
 
 async function end(name: string): Promise<void> {
-  const control = await requireControl(name);
-  await control.call('stop', {});
-  await control.closed;
+  await withControl(name, async (control) => {
+    await control.call('stop', {});
+    await control.closed;
+  });
   note(`Cluster ${name} is down; nothing is left.`);
 }
 

@@ -1,19 +1,20 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
-import { requireControl } from '../lab/control/client.ts';
+import { withControl, type ControlClient } from '../lab/control/client.ts';
 import { PodnetError } from '../model/errors.ts';
 
+export interface EnterOptions {
+  readonly where: string;
+  readonly command: readonly string[];
+  readonly name: string;
+}
+
 /** `podnet enter`: nsenter(1) with the namespaces of the lab and the network of one of its machines. */
-export async function enter({
-  where,
-  command,
-  name,
-}: {
-  where: string;
-  command: readonly string[];
-  name: string;
-}): Promise<number> {
-  const control = await requireControl(name);
+export async function enter({ name, ...rest }: EnterOptions): Promise<number> {
+  return withControl(name, (control) => run(control, rest));
+}
+
+async function run(control: ControlClient, { where, command }: Omit<EnterOptions, 'name'>): Promise<number> {
   const { namespaces } = await control.call('info', {});
   const target = namespaces.find((one) => one.name === where);
   if (target === undefined) {
@@ -23,7 +24,6 @@ export async function enter({
     });
   }
   const { pid } = control;
-  const program = command[0] === '--' ? command.slice(1) : command;
   const shell = process.env['SHELL'] ?? '/bin/sh';
   const args = [
     `--target=${pid}`,
@@ -33,17 +33,18 @@ export async function enter({
     '--pid',
     `--net=/proc/${pid}/fd/${target.fd}`,
     '--',
-    ...(program.length > 0 ? program : [shell]),
+    ...(command.length > 0 ? command : [shell]),
   ];
   const child = spawn('nsenter', args, { stdio: 'inherit', env: { ...process.env, PODNET_MACHINE: where } });
   // The command on the terminal decides what an interrupt means; this process waits for it.
   process.on('SIGINT', () => undefined);
-  const code = await new Promise<number>((done, fail) => {
-    child.on('error', fail);
+  return new Promise<number>((done, fail) => {
+    child.on('error', (error: NodeJS.ErrnoException) => {
+      const missing = { code: 'missing-program', fix: 'Install it: apt-get install util-linux' };
+      fail(error.code === 'ENOENT' ? new PodnetError('The program nsenter is missing', missing) : error);
+    });
     child.on('exit', (status, signal) =>
       done(status ?? 128 + (signal === null ? 0 : constants.signals[signal])),
     );
   });
-  control.close();
-  return code;
 }

@@ -36,7 +36,6 @@ const program = new Command('podnet')
   .version('0.1.0')
   .showHelpAfterError('(--help shows what there is)')
   .exitOverride()
-  .enablePositionalOptions()
   .addHelpText(
     'after',
     examples(
@@ -123,6 +122,8 @@ program
   .addOption(nameOption())
   .addOption(outputOption())
   .addOption(new Option('--protocol <protocol>', 'of the packet').choices(['tcp', 'udp']).default('tcp'))
+  .option('-n, --namespace <namespace>', 'of names that do not say theirs', 'default')
+  .option('--explain', 'say in a sentence why, for every hop')
   .option('--observe', 'send a real packet and show whether the kernel did the same')
   .addHelpText(
     'after',
@@ -144,7 +145,6 @@ program
   .argument('<where>', 'node-1 … node-N, world or switch')
   .argument('[command...]', 'what to run; a shell when nothing is given')
   .addOption(nameOption())
-  .passThroughOptions()
   .addHelpText(
     'after',
     examples(

@@ -3,8 +3,9 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Client } from '../cluster/client.ts';
 import { withNetns } from '../kernel/netns.ts';
-import { PodnetError } from '../model/errors.ts';
 import { cidrAddress, formatIp, parseCidr } from '../model/ip.ts';
+import type { Observation } from '../trace/observe.ts';
+import type { Trace } from '../trace/trace.ts';
 import { createPki, type Pki } from './apiserver/pki.ts';
 import { createApiServer, type ApiServer } from './apiserver/server.ts';
 import { bootstrap } from './bootstrap.ts';
@@ -15,6 +16,7 @@ import { createUnderlay, nodeName, routerAddress, worldAddress } from './links/u
 import { errorText, type Log } from './log.ts';
 import { createLabNode } from './nodes/node.ts';
 import { whenNodesReady } from './nodes/when-ready.ts';
+import { observeInLab } from './observe.ts';
 import type { LabOptions } from './options.ts';
 import { hostSocketFds } from './process/host-sockets.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
@@ -23,8 +25,14 @@ export interface Lab {
   /** Resolves when the API server answers and the nodes have been told to start. */
   start(): Promise<void>;
   info(): Promise<LabInfo>;
-  observe(trace: unknown): Promise<unknown>;
+  /** Sends a real packet along a trace. */
+  observe(trace: Trace): Promise<Observation>;
   stop(): Promise<void>;
+}
+
+interface Started {
+  readonly server: string;
+  readonly client: Client;
 }
 
 const apiPort = 6443;
@@ -58,7 +66,7 @@ export function createLab(
   );
   for (const [index, { name, netns }] of nodes.entries()) underlay.plugIn({ name, index, netns });
 
-  const started = Promise.withResolvers<{ server: string }>();
+  const started = Promise.withResolvers<Started>();
   started.promise.catch(() => undefined);
   let api: ApiServer | undefined;
   let running: Promise<unknown> = Promise.resolve();
@@ -78,7 +86,7 @@ export function createLab(
     if (!stopping.signal.aborted) await createScheduler({ client, log }).run(stopping.signal);
   }
 
-  async function start(): Promise<{ server: string }> {
+  async function start(): Promise<Started> {
     const pki = pkiFor(options);
     api = createApiServer({
       databasePath: join(runtimeDirectory, 'cluster.db'),
@@ -118,7 +126,7 @@ export function createLab(
     running.catch((error: unknown) => log('error', `controllers: ${errorText(error)}`));
     for (const node of nodes) node.start();
     log('info', `API server at ${server}`);
-    return { server };
+    return { server, client };
   }
 
   return {
@@ -152,8 +160,9 @@ export function createLab(
         ],
       };
     },
-    async observe() {
-      throw new PodnetError('Observation is not wired yet', { code: 'unknown-method' });
+    async observe(trace) {
+      const { client } = await started.promise;
+      return observeInLab(client, nodes, trace);
     },
     async stop() {
       stopping.abort();

@@ -101,8 +101,18 @@ export async function connectControl(name: string): Promise<ControlClient | unde
   return createClient(socket, peer.pid);
 }
 
+/** Runs `use` with a connection to a running cluster and closes it afterwards. */
+export async function withControl<T>(name: string, use: (control: ControlClient) => Promise<T>): Promise<T> {
+  const control = await requireControl(name);
+  try {
+    return await use(control);
+  } finally {
+    control.close();
+  }
+}
+
 /** Connects to a running cluster; tells which ones run when there is none of this name. */
-export async function requireControl(name: string): Promise<ControlClient> {
+async function requireControl(name: string): Promise<ControlClient> {
   const client = await connectControl(name);
   if (client !== undefined) return client;
   const others = runningClusters();

@@ -3,6 +3,8 @@
  * unix(7). Only the lab's own user is answered, and a client believes only its own user.
  */
 import type { ErrorDetails } from '../../model/errors.ts';
+import type { Observation } from '../../trace/observe.ts';
+import type { Trace } from '../../trace/trace.ts';
 
 /** A namespace of the lab, and the file by which another process can enter it. */
 export interface LabNamespace {
@@ -34,7 +36,7 @@ export interface ControlMethods {
   /** Answers, then ends the lab. The connection closes when all is gone. */
   stop: { params: Record<string, never>; result: null };
   /** Sends a real packet along a predicted trace and tells what the kernel did. */
-  observe: { params: { trace: unknown }; result: unknown };
+  observe: { params: { trace: Trace }; result: Observation };
 }
 
 export type ControlMethod = keyof ControlMethods;

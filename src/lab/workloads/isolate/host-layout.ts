@@ -17,18 +17,20 @@ const SHOWN = ['usr', 'bin', 'sbin', 'lib', 'lib32', 'lib64', 'libx32', 'etc', '
 const DEVICES = ['null', 'zero', 'full', 'random', 'urandom', 'tty'];
 
 /**
- * Reads the host once. `directory`, on the lab's tmpfs, receives the mask of /etc: a container's user 0 may be the
- * user who runs the lab, and is to see of /etc no more than every user of the machine.
+ * Reads the host once. `directory`, on the lab's tmpfs, receives what is laid over the host's directories: a
+ * container's user 0 may be the user who runs the lab, and is to see of /etc no more than every user of the machine;
+ * and directories that belong to the machine's root are to be writable for it all the same.
  */
 export function readHostLayout(directory: string): HostLayout {
-  const mask = `${directory}/etc-mask`;
-  maskUnreadable('/etc', mask);
+  maskUnreadable('/etc', `${directory}/etc-mask`);
   return {
     entries: SHOWN.flatMap((name): HostEntry[] => {
       const status = lstatSync(`/${name}`, { throwIfNoEntry: false });
       if (status?.isSymbolicLink()) return [{ name, linkTo: readlinkSync(`/${name}`) }];
       if (!status?.isDirectory()) return [];
-      return [name === 'etc' ? { name, mask } : { name }];
+      const mask = `${directory}/${name}-mask`;
+      ownDirectories(`/${name}`, mask);
+      return [{ name, mask }];
     }),
     varDirectories: ['lib', 'log', 'cache', 'spool'].flatMap((parent) =>
       directoriesOf(`/var/${parent}`).map((name) => `${parent}/${name}`),
@@ -42,6 +44,19 @@ function directoriesOf(path: string): string[] {
   return readdirSync(path, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name);
+}
+
+/** Directories that merge with the host's, to give the upper levels an owner the container can act as. */
+function ownDirectories(path: string, mask: string): void {
+  mkdirSync(mask, { recursive: true, mode: 0o755 });
+  const visible = (at: string): string[] =>
+    directoriesOf(at).filter((name) => (lstatSync(`${at}/${name}`).mode & 0o5) === 0o5);
+  for (const name of visible(path)) {
+    mkdirSync(`${mask}/${name}`, { recursive: true, mode: 0o755 });
+    if (name === 'local')
+      for (const below of visible(`${path}/local`))
+        mkdirSync(`${mask}/local/${below}`, { recursive: true, mode: 0o755 });
+  }
 }
 
 /** Lays an empty file into `mask` for everything below `path` that others may not read. */

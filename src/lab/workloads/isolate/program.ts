@@ -4,7 +4,7 @@ import { Socket } from 'node:net';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { ReadStream } from 'node:tty';
-import { openPty, pipe } from '../../../kernel/ffi.ts';
+import { closeFd, openPty, pipe } from '../../../kernel/ffi.ts';
 import { errorMessage } from '../../../model/errors.ts';
 import type { Execution, ExitStatus } from '../workload.ts';
 import { DEFAULT_PATH, findProgram } from './programs.ts';
@@ -80,28 +80,30 @@ interface Streams {
 }
 
 function openPipes(stdin: boolean): Streams {
-  const input = stdin ? pipe() : { readFd: openSync('/dev/null', 'r'), writeFd: undefined };
+  const nullFd = stdin ? undefined : openSync('/dev/null', 'r');
+  const input = stdin ? pipe() : undefined;
   const output = pipe();
   const errors = pipe();
-  const childFds = [input.readFd, output.writeFd, errors.writeFd];
-  const closeChildFds = (): void => childFds.forEach((fd) => closeSync(fd));
+  // What `node:fs` opened it must close, and nothing else: a worker thread keeps count.
+  const closeChildFds = (): void => {
+    if (nullFd !== undefined) closeSync(nullFd);
+    for (const fd of [input?.readFd, output.writeFd, errors.writeFd]) if (fd !== undefined) closeFd(fd);
+  };
+  const reader = (fd: number): Socket => quiet(new Socket({ fd, readable: true, writable: false }));
   return {
-    childFds,
+    childFds: [nullFd ?? input?.readFd ?? 0, output.writeFd, errors.writeFd],
     open() {
       closeChildFds();
       return {
-        stdin:
-          input.writeFd === undefined
-            ? undefined
-            : quiet(new Socket({ fd: input.writeFd, readable: false, writable: true })),
-        stdout: quiet(new Socket({ fd: output.readFd, readable: true, writable: false })),
-        stderr: quiet(new Socket({ fd: errors.readFd, readable: true, writable: false })),
+        stdin: input && quiet(new Socket({ fd: input.writeFd, readable: false, writable: true })),
+        stdout: reader(output.readFd),
+        stderr: reader(errors.readFd),
       };
     },
     resize() {},
     abandon() {
       closeChildFds();
-      for (const fd of [input.writeFd, output.readFd, errors.readFd]) if (fd !== undefined) closeSync(fd);
+      for (const fd of [input?.writeFd, output.readFd, errors.readFd]) if (fd !== undefined) closeFd(fd);
     },
   };
 }
@@ -120,7 +122,7 @@ function openTerminal(): Streams {
     resize,
     abandon() {
       closeSync(slaveFd);
-      closeSync(masterFd);
+      closeFd(masterFd);
     },
   };
 }

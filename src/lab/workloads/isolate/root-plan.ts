@@ -4,7 +4,7 @@ export interface HostEntry {
   readonly name: string;
   /** Where a symbolic link points. */
   readonly linkTo?: string;
-  /** A directory laid over it, with empty files in the place of what only root may read. */
+  /** A directory laid over it: owned directories, and empty files in the place of what only root may read. */
   readonly mask?: string;
 }
 

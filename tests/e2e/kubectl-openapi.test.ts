@@ -62,6 +62,10 @@ for (const kubectl of findKubectls()) {
     assert.match(stdout.toString(), /command\s+<\[\]string>/);
     const port = await run(['explain', 'service.spec.ports.targetPort']);
     assert.match(port.stdout.toString(), /targetPort <(string|IntOrString)>/);
+    for (const resource of ['pods', 'crd', 'hpa', 'events']) {
+      const whole = await run(['explain', '--recursive', resource]);
+      assert.equal(whole.code, 0, whole.stderr);
+    }
     const nothing = await run(['explain', 'pod.spec.nothing']);
     assert.match(nothing.stderr, /field "nothing" does not exist/);
   });

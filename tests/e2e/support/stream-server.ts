@@ -47,7 +47,9 @@ export async function startStreamServer(kubelet: FakeKubelet): Promise<StreamSer
   const sendDocument = (request: IncomingMessage, response: ServerResponse, pathname: string): void => {
     const accept = request.headers.accept ?? '';
     const document =
-      pathname === '/openapi/v2' ? documents.openApiV2(accept) : documents.discovery(pathname, accept);
+      pathname === '/openapi/v2'
+        ? documents.openApiV2(accept)
+        : (documents.openApiV3(pathname) ?? documents.discovery(pathname, accept));
     if (!document) {
       response.writeHead(404).end();
       return;

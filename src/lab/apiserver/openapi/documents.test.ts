@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createRegistry, type ServedKind } from '../registry.ts';
+import { builtInKinds, createRegistry, type ServedKind } from '../registry.ts';
+import { describedFields, describeDefinition } from './descriptions.ts';
 import { createApiDocuments } from './documents.ts';
 import type { Model } from './models.ts';
 import type { DocumentV2 } from './openapi-v2.ts';
 import type { DocumentV3 } from './openapi-v3.ts';
+import { definitionNamed, schemaFor } from './schema.ts';
 
 const GNOSTIC = 'application/com.github.proto-openapi.spec.v2@v1.0+protobuf';
 const widget: ServedKind = {
@@ -76,6 +78,7 @@ test('openApiV2 tells clients what they need to validate, merge and dry-run', ()
   const document = setUp().v2();
   const podSpec = document.definitions['io.k8s.api.core.v1.PodSpec'];
   assert.deepEqual(podSpec?.properties?.['containers'], {
+    description: 'The containers; at least one, and none can be added later.',
     type: 'array',
     items: { $ref: '#/definitions/io.k8s.api.core.v1.Container' },
     'x-kubernetes-list-type': 'map',
@@ -130,6 +133,16 @@ test('openApiV2 writes the same definitions and paths as gnostic protobuf', () =
   );
   const [schema = Buffer.alloc(0)] = fieldsOf(podSpec ?? Buffer.alloc(0), 2);
   assert.deepEqual(fieldsOf(schema, 19).map(String), ['containers']);
+});
+
+test('every served kind is described, and every described field exists', () => {
+  for (const kind of builtInKinds) {
+    const { name } = schemaFor(kind) ?? assert.fail(kind.kind);
+    assert.ok(describeDefinition(name), name);
+  }
+  for (const [definition, field] of describedFields()) {
+    assert.ok(definitionNamed(definition).fields.has(field), `${definition} ${field}`);
+  }
 });
 
 test('openApiV2 chooses the form the client prefers', () => {

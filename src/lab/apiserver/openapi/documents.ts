@@ -73,6 +73,7 @@ export function createApiDocuments(options: ApiDocumentsOptions): ApiDocuments {
       return cached(protobuf ? 'v2 protobuf' : 'v2 json', make) as EncodedDocument;
     },
     openApiV3: (path) => {
+      if (!/^\/openapi\/v3(?:\/|$)/.test(path)) return undefined;
       const name = path.replace(/^\/openapi\/v3\/?/, '').replace(/\/$/, '');
       if (name !== '') return groupVersion(name);
       return cached('v3', () => {

@@ -1,4 +1,5 @@
 import type { ServedKind } from '../registry.ts';
+import { describeDefinition, describeField } from './descriptions.ts';
 import type { JsonSchema } from './json-schema.ts';
 import {
   definitionNamed,
@@ -100,12 +101,16 @@ export function modelsOf(kinds: readonly ServedKind[], options: ModelsOptions): 
 function addDefinition(name: string, dialect: Dialect, models: Map<string, Model>): void {
   if (models.has(modelName(name))) return;
   const { fields, kind, atomic } = definitionNamed(name);
-  const model: Model = { type: 'object' };
+  const description = describeDefinition(name);
+  const model: Model = { type: 'object', ...(description && { description }) };
   models.set(modelName(name), model);
   const required = [...fields.values()].filter((field) => field.required).map((field) => field.name);
   if (fields.size > 0) model.properties = {};
   for (const field of fields.values()) {
-    if (model.properties) model.properties[field.name] = fieldModel(field, dialect);
+    const described = describeField(name, field.name, kind !== undefined);
+    const property = fieldModel(field, dialect);
+    if (described) property.description = described;
+    if (model.properties) model.properties[field.name] = property;
     for (const target of referredBy(field.schema)) addDefinition(target, dialect, models);
   }
   if (required.length > 0) model.required = required;
@@ -159,7 +164,8 @@ function typeModel(schema: TypeSchema, dialect: Dialect): Model {
     case 'quantity':
       return { $ref: REF_PREFIX[dialect] + QUANTITY };
     case 'any':
-      return {};
+      // Not empty: kubectl explain fails on a schema that says nothing.
+      return { 'x-kubernetes-preserve-unknown-fields': true };
     case 'boolean':
     case 'string':
       return { type: schema.type };

@@ -48,7 +48,12 @@ export function createDns({
 }: DnsOptions): Dns {
   const zoneOptions: ZoneOptions = { clusterDomain, addresses };
   const zone = createZone(zoneOptions, Math.floor(Date.now() / 1000));
-  const responder = new Responder({ zone, podRecords, forwards: upstreams.length > 0 });
+  const responder = new Responder({
+    zone,
+    podRecords,
+    forwards: upstreams.length > 0,
+    onError: (error) => log('error', `DNS: a question could not be answered: ${errorMessage(error)}`),
+  });
   const asked = createUpstreams({ upstreams: upstreams.map(parseUpstream) });
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {});

@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 
 import dnsPacket from 'dns-packet';
-import { array, assert as assertProperty, nat, property, tuple, uint8Array } from 'fast-check';
+import { array, assert as assertProperty, constantFrom, nat, property, tuple, uint8Array } from 'fast-check';
 
 import { type PodRecords, Responder } from './responder.ts';
 import { EDNS_BYTES, RCODE, TYPE } from './wire/constants.ts';
 import { encodeMessage } from './wire/message.ts';
+import { nameKey } from './wire/name.ts';
 import { compileService } from './zone/compile.ts';
 import { fixtureOptions, fixtureZone } from './zone/fixture.ts';
 import { createZone } from './zone/zone.ts';
@@ -302,6 +303,38 @@ test('Responder.respond refuses unknown EDNS versions with BADVERS', () => {
   const answer = ask(responder(), query);
   assert.equal(rcodeOf(answer), 0);
   assert.equal(answer.at(-6), RCODE.BADVERS >> 4);
+});
+
+test('Responder.respond answers names of any bytes, within the cluster domain and without', () => {
+  const zone = fixtureZone();
+  const server = new Responder({
+    zone,
+    podRecords: 'insecure',
+    forwards: false,
+    onError: (error) => assert.fail(String(error)),
+  });
+  const label = uint8Array({ minLength: 1, maxLength: 63 });
+  const suffixes = [
+    '',
+    'cluster.local',
+    'default.pod.cluster.local',
+    'web.default.svc.cluster.local',
+    '10.in-addr.arpa',
+  ];
+  assertProperty(
+    property(array(label, { maxLength: 4 }), constantFrom(...suffixes), nat(260), (labels, suffix, type) => {
+      const front = labels.flatMap((bytes) => [Buffer.of(bytes.length), Buffer.from(bytes)]);
+      const tail = Buffer.from(nameKey(suffix), 'latin1');
+      const header = Buffer.from('000101000001000000000000', 'hex');
+      const message = Buffer.concat([header, ...front, tail, Buffer.of(type >> 8, type & 0xff, 0, 1)]);
+      const answer = ask(server, message, 'udp');
+      const isName = Buffer.concat([...front, tail]).length <= 255;
+      if (!isName) return rcodeOf(answer) === RCODE.FORMERR;
+      dnsPacket.decode(answer);
+      return true;
+    }),
+    { numRuns: 2000 },
+  );
 });
 
 test('Responder.respond survives any bytes and any change of a query', () => {

@@ -1,6 +1,6 @@
 import { type AnswerRoom, EMPTY_ANSWER, extendedError, writeAnswer, writeRefusal } from './answer.ts';
 import { parseDashedAddress } from './wire/address.ts';
-import { CLASS, RCODE, TYPE } from './wire/constants.ts';
+import { CLASS, HEADER_BYTES, RCODE, TYPE } from './wire/constants.ts';
 import { type DnsQuestion, type DnsRecord, recordType } from './wire/message.ts';
 import { type NameKey, nameKey, parentKey, printKey } from './wire/name.ts';
 import { parseQuery, type Query } from './wire/query.ts';
@@ -25,6 +25,8 @@ export interface ResponderOptions {
   readonly podRecords: PodRecords;
   /** Whether outside questions can be asked of somebody. Without, they are answered at once with SERVFAIL. */
   readonly forwards: boolean;
+  /** Told of faults of our own; the client hears SERVFAIL, and the next one is answered. */
+  readonly onError?: (error: unknown) => void;
 }
 
 /** Aliases followed within the zone before an answer is given as far as it got. */
@@ -46,10 +48,12 @@ export class Responder {
   readonly #zone: Zone;
   readonly #podRecords: PodRecords;
   readonly #forwards: boolean;
+  readonly #onError: (error: unknown) => void;
   readonly #negatives: NegativeAnswers;
   #turn = 0;
 
-  constructor({ zone, podRecords, forwards }: ResponderOptions) {
+  constructor({ zone, podRecords, forwards, onError = () => {} }: ResponderOptions) {
+    this.#onError = onError;
     this.#zone = zone;
     this.#podRecords = podRecords;
     this.#forwards = forwards;
@@ -57,6 +61,16 @@ export class Responder {
   }
 
   respond(message: Buffer, length: number, room: AnswerRoom): number | OutsideQuestion {
+    try {
+      return this.#respond(message, length, room);
+    } catch (error) {
+      this.#onError(error);
+      const refusal = { rcode: RCODE.SERVFAIL, questionEnd: HEADER_BYTES, reason: 'internal error' };
+      return writeRefusal(message, refusal, room);
+    }
+  }
+
+  #respond(message: Buffer, length: number, room: AnswerRoom): number | OutsideQuestion {
     const query = parseQuery(message, length);
     if (query === 'ignore') return 0;
     if ('rcode' in query) return writeRefusal(message, query, room);

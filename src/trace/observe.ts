@@ -91,7 +91,18 @@ export async function observe({
     });
   } finally {
     flow.close();
-    for (const tap of taps) tap.close();
+    closeAll(taps);
+  }
+}
+
+/** Closes every tap, whatever happens to one of them: its namespace may be gone with its pod. */
+function closeAll(taps: readonly Tap[]): void {
+  for (const tap of taps) {
+    try {
+      tap.close();
+    } catch {
+      // The table went with its namespace.
+    }
   }
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createSocket } from 'node:dgram';
 import { createServer, type Server } from 'node:net';
-import { after, before, describe, test } from 'node:test';
+import { after, afterEach, before, describe, test } from 'node:test';
 
 import { hostInterfaceName } from '../../src/cni/pod-link-plan.ts';
 import { createPodNetwork, type NodePodNetwork } from '../../src/cni/podnet.ts';
@@ -226,6 +226,7 @@ describe('observe and compare', () => {
     cluster.apply();
   });
   after(() => cluster.close());
+  afterEach(() => assert.deepEqual(cluster.leftovers(), []));
 
   async function check(
     request: TraceRequest,
@@ -242,7 +243,6 @@ describe('observe and compare', () => {
       observation.endpoint !== undefined && guess.endpoints.length > 0
         ? tracePacket(view, { ...request, endpoint: observation.endpoint })
         : guess;
-    assert.deepEqual(cluster.leftovers(), []);
     const comparison = compare(trace, observation);
     const text = printTrace(trace, { comparison });
     return { comparison, observation, text };
@@ -339,6 +339,13 @@ describe('observe and compare', () => {
     assert.equal(result.comparison.agrees, false);
     assert.match(result.text, /the outgoing interface is eth0, not pod[0-9a-f]{11}/);
     assert.match(result.text, /node node-2.*not predicted/);
+  });
+
+  test('observe one packet at a time, however many are asked for', async () => {
+    const results = await Promise.all(
+      ['near', 'far', 'svc/web'].map((destination) => check({ source: 'client', destination })),
+    );
+    for (const result of results) assertAgrees(result);
   });
 
   test('say that a pod without a namespace at hand cannot send', async () => {

@@ -172,9 +172,9 @@ export class PodWorker {
       this.#wakeAfter(decision.retryAtMs - this.#context.clock.now());
   }
 
-  #decide(): Decision {
+  #decide(isEnding = this.#failure !== undefined): Decision {
     return decide({
-      restartPolicy: this.#failure
+      restartPolicy: isEnding
         ? 'Never'
         : ((this.#pod.spec?.restartPolicy ?? 'Always') as 'Always' | 'OnFailure' | 'Never'), // the API admits these three
       records: [...this.instances.values()].map(({ record }) => record),
@@ -297,7 +297,7 @@ export class PodWorker {
   /** The API keeps a deleted pod until its kubelet says that it is over. */
   async #leaveApi(): Promise<void> {
     const { client, statusWriter } = this.#context;
-    const ended = this.#decide();
+    const ended = this.#decide(true);
     this.#decision = {
       phase: ended.finished ? ended.phase : 'Failed',
       initialized: this.#decision.initialized,

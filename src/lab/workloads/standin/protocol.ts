@@ -19,9 +19,9 @@ export function detectProtocol(bytes: Buffer): Protocol | undefined {
 
 /** `GET /` and `CONNECT host:port` are HTTP, `HELLO world` is not. */
 function looksLikeRequest(bytes: Buffer): Protocol | undefined {
-  const [method = '', target = '', version] = bytes.toString('latin1', 0, 2048).split(/ |\r?\n/, 3);
-  if (version !== undefined)
-    return version.startsWith('HTTP/') ? 'http1' : version === '' ? undefined : 'text';
+  const [line = '', ...others] = bytes.toString('latin1', 0, 2048).split('\n', 2);
+  if (others.length > 0) return /^[A-Z]+ \S+ HTTP\/\d\.\d\r?$/.test(line) ? 'http1' : 'text';
+  const [method = '', target = ''] = line.split(' ', 2);
   if (method === 'CONNECT' || target === '' || target === '*') return undefined;
   return target.startsWith('/') || target.startsWith('http') ? 'http1' : 'text';
 }

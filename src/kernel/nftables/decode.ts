@@ -1,5 +1,5 @@
 import { Attributes } from '../netlink/attributes.ts';
-import { HEADER_LENGTH } from '../netlink/message.ts';
+import { HEADER_LENGTH, NLA_TYPE_MASK } from '../netlink/message.ts';
 import {
   type Field,
   fieldsLength,
@@ -124,7 +124,7 @@ export function decodeElements(payloads: readonly Buffer[], set: NftSet | NftMap
   for (const payload of payloads) {
     const list = messageAttributes(payload).nested(ELEM_LIST.ELEMENTS);
     if (list === undefined) continue;
-    for (const element of list.list()) raw.push(decodeElement(new Attributes(element.payload), data));
+    for (const element of list.list()) raw.push(decodeElement(element.payload, data));
   }
   if (set.flags?.includes('interval') !== true) {
     return raw.map(({ key: bytes, rest }) => ({ key: readFields(bytes, key), ...rest }));
@@ -147,34 +147,63 @@ export function elementAtOffset(message: Buffer, offset: number, set: NftSet | N
     const start = payload.byteOffset - list.byteOffset - 4;
     if (within < start || within >= start + 4 + payload.length) continue;
     const data = set.kind === 'map' && typeof set.data !== 'string' ? keyFields(set.data) : undefined;
-    const { key, rest } = decodeElement(new Attributes(payload), data);
+    const { key, rest } = decodeElement(payload, data);
     return { key: readFields(key, keyFields(set.key)), ...rest };
   }
   return undefined;
 }
 
-function decodeElement(attributes: Attributes, data: readonly Field[] | undefined): RawElement {
-  const timeout = attributes.u64be(ELEM.TIMEOUT);
-  return {
-    key: attributes.nested(ELEM.KEY)?.get(DATA.VALUE) ?? Buffer.alloc(0),
-    end: attributes.nested(ELEM.KEY_END)?.get(DATA.VALUE),
-    closes: ((attributes.u32be(ELEM.FLAGS) ?? 0) & ELEM_INTERVAL_END) !== 0,
-    rest: {
-      ...optional('value', decodeData(attributes, data)),
-      ...optional('timeoutMs', timeout === undefined ? undefined : Number(timeout)),
-      ...optional('comment', readComment(attributes.get(ELEM.USERDATA))),
-    },
-  };
+/** Without `Attributes`, for a full read of the kernel is tens of thousands of these. */
+function decodeElement(bytes: Buffer, data: readonly Field[] | undefined): RawElement {
+  let key: Buffer = EMPTY;
+  let end: Buffer | undefined;
+  let closes = false;
+  const rest: { -readonly [Key in keyof RawElement['rest']]: RawElement['rest'][Key] } = {};
+  for (let at = 0; at + 4 <= bytes.length;) {
+    const length = bytes.readUInt16LE(at);
+    if (length < 4 || at + length > bytes.length) break;
+    const payload = bytes.subarray(at + 4, at + length);
+    switch (bytes.readUInt16LE(at + 2) & NLA_TYPE_MASK) {
+      case ELEM.KEY:
+        key = onlyValue(payload);
+        break;
+      case ELEM.KEY_END:
+        end = onlyValue(payload);
+        break;
+      case ELEM.FLAGS:
+        closes = (payload.readUInt32BE() & ELEM_INTERVAL_END) !== 0;
+        break;
+      case ELEM.DATA:
+        rest.value = decodeData(payload, data);
+        break;
+      case ELEM.OBJREF:
+        rest.value = [payload.toString('utf8').replace(/\0.*$/su, '')];
+        break;
+      case ELEM.TIMEOUT:
+        rest.timeoutMs = Number(payload.readBigUInt64BE());
+        break;
+      case ELEM.USERDATA: {
+        const comment = readComment(payload);
+        if (comment !== undefined) rest.comment = comment;
+        break;
+      }
+    }
+    at += (length + 3) & ~3;
+  }
+  return { key, end, closes, rest };
 }
 
-function decodeData(attributes: Attributes, fields: readonly Field[] | undefined): Element['value'] {
-  const object = attributes.string(ELEM.OBJREF);
-  if (object !== undefined) return [object];
-  const data = attributes.nested(ELEM.DATA);
-  const verdict = data?.nested(DATA.VERDICT);
-  if (verdict !== undefined) return decodeVerdict(verdict);
-  const value = data?.get(DATA.VALUE);
-  return value === undefined || fields === undefined ? undefined : readFields(value, fields);
+const EMPTY = Buffer.alloc(0);
+
+/** Of a nested attribute that holds nothing but NFTA_DATA_VALUE. */
+function onlyValue(nested: Buffer): Buffer {
+  return nested.length < 4 ? EMPTY : nested.subarray(4, nested.readUInt16LE());
+}
+
+function decodeData(nested: Buffer, fields: readonly Field[] | undefined): NonNullable<Element['value']> {
+  if (fields !== undefined) return readFields(onlyValue(nested), fields);
+  const verdict = new Attributes(nested).nested(DATA.VERDICT);
+  return verdict === undefined ? [onlyValue(nested)] : decodeVerdict(verdict);
 }
 
 /** NFTA_VERDICT_*. Throws RangeError for a verdict nft_tables does not let a rule have. */

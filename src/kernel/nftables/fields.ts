@@ -204,12 +204,13 @@ function unreadable(value: string, type: DataTypeName): RangeError {
 
 /** The inverse of `writeFields`. */
 export function readFields(bytes: Uint8Array, fields: readonly Field[]): (string | number)[] {
+  const values: (string | number)[] = [];
   let at = 0;
-  return fields.map((field) => {
-    const value = readField(bytes.subarray(at, at + field.length), field);
+  for (const field of fields) {
+    values.push(readField(bytes.subarray(at, at + field.length), field));
     at += paddedLength(field);
-    return value;
-  });
+  }
+  return values;
 }
 
 /** Text for addresses, names and named values, numbers for the rest. */
@@ -237,5 +238,6 @@ const TEXT_READERS: Partial<Record<DataTypeName, (bytes: Uint8Array) => string>>
 export function valueName(value: number, type: DataTypeName): string | number {
   const { names, bitmask } = dataType(type);
   if (names === undefined || bitmask === true) return value;
-  return Object.keys(names).find((key) => names[key] === value) ?? value;
+  for (const name in names) if (names[name] === value) return name;
+  return value;
 }

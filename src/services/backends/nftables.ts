@@ -1,7 +1,7 @@
 import { type NftCommand, destroy } from '../../kernel/nftables/commands.ts';
 import { NftablesError, isNotFound } from '../../kernel/nftables/nftables-error.ts';
 import type { Nftables } from '../../kernel/nftables/nftables.ts';
-import { printElement } from '../../kernel/nftables/print.ts';
+import type { Element } from '../../kernel/nftables/objects.ts';
 import type { IpFamily } from '../../model/ip.ts';
 import type { PlanChange, PlannedPort, ServicePlan } from '../plan.ts';
 import type { ServiceBackend } from './backend.ts';
@@ -107,10 +107,10 @@ class NftablesBackend implements ServiceBackend {
       if (this.#nftables.rules({ kind: 'chain', table, name }).length !== wanted) return false;
     }
     for (const [set, list] of state.expected()) {
-      const wanted = new Set(list.map((element) => printElement(element, set)));
+      const wanted = new Set(list.map(elementText));
       const found = this.#nftables.elements(set);
-      if (found.length !== wanted.size) return false;
-      if (!found.every((element) => wanted.has(printElement(element, set)))) return false;
+      if (found.length !== wanted.size || !found.every((element) => wanted.has(elementText(element))))
+        return false;
     }
     return true;
   }
@@ -120,4 +120,10 @@ class NftablesBackend implements ServiceBackend {
     const commands = this.#present().map((family) => destroy(servicesTable(family).table));
     if (commands.length > 0) this.#nftables.apply(commands);
   }
+}
+
+/** Equal for equal elements of the table's sets and of its one map. */
+function elementText({ key, value }: Element): string {
+  const front = key.join(' ');
+  return value === undefined || 'kind' in value ? front : `${front} ${value.join(' ')}`;
 }

@@ -438,7 +438,7 @@ export class ContainerInstance {
     of.event('Normal', 'Killing', why === '' ? `Stopping container ${name}` : why);
     this.stopProbes();
     const deadlineMs = clock.now() + graceMs;
-    const ended = workload.exited.then(() => {});
+    const ended = workload.exited.then(() => undefined);
     const { preStop } = spec.lifecycle ?? {};
     if (preStop && graceMs > 0) {
       const failure = await Promise.race([

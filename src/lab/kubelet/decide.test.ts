@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { newRecord, type ContainerRecord, type ContainerRole, type RecordState } from './container-record.ts';
 import { decide, type Decision } from './decide.ts';
 

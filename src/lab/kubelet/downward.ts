@@ -81,7 +81,6 @@ const SUFFIXES: Readonly<Record<string, number>> = {
 };
 
 function quantityValue(quantity: string): number {
-  const [, number = '0', suffix = ''] =
-    /^([-+]?[\d.]+(?:[eE][-+]?\d+)?)([A-Za-z]*)$/.exec(String(quantity)) ?? [];
+  const [, number = '0', suffix = ''] = /^([-+]?[\d.]+(?:[eE][-+]?\d+)?)([A-Za-z]*)$/.exec(quantity) ?? [];
   return Number(number) * (SUFFIXES[suffix] ?? 1);
 }

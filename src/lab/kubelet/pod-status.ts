@@ -126,16 +126,10 @@ function containerStatus(record: ContainerRecord): ContainerStatus {
 }
 
 function containerState(state: RecordState): ContainerState {
-  switch (state.name) {
-    case 'waiting':
-      return {
-        waiting: { reason: state.reason, ...(state.message !== undefined && { message: state.message }) },
-      };
-    case 'running':
-      return { running: { startedAt: rfc3339(state.startedAtMs) } };
-    case 'terminated':
-      return { terminated: terminated(state) };
-  }
+  if (state.name === 'running') return { running: { startedAt: rfc3339(state.startedAtMs) } };
+  if (state.name === 'terminated') return { terminated: terminated(state) };
+  const { reason, message } = state;
+  return { waiting: { reason, ...(message !== undefined && { message }) } };
 }
 
 function terminated(state: TerminatedState): NonNullable<ContainerState['terminated']> {

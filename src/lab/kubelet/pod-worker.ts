@@ -283,7 +283,7 @@ export class PodWorker {
       await Promise.all(
         all.filter(({ record }) => record.role !== 'sidecar').map((instance) => stop(instance, graceMs)),
       );
-      for (const sidecar of all.filter(({ record }) => record.role === 'sidecar').reverse())
+      for (const sidecar of all.filter(({ record }) => record.role === 'sidecar').toReversed())
         await stop(sidecar, Math.max(endMs - this.#context.clock.now(), 0));
     }
     await this.#giveBackNetwork();

@@ -97,7 +97,7 @@ export function grpcCheck(
       timeoutMs,
     );
     let answer = Buffer.alloc(0);
-    let code: unknown;
+    let code: string | undefined;
     const done = (failure?: string): void => {
       clearTimeout(timer);
       session.destroy();
@@ -115,12 +115,15 @@ export function grpcCheck(
     });
     stream.on('error', () => {}); // the session's error says it
     for (const event of ['response', 'trailers'] as const)
-      stream.on(event, (headers) => (code ??= headers['grpc-status']));
+      stream.on(
+        event,
+        (headers: http2.IncomingHttpHeaders) => (code ??= headers['grpc-status'] as string | undefined),
+      );
     stream.on('data', (chunk: Buffer) => {
       if (answer.length < MAX_BODY_BYTES) answer = Buffer.concat([answer, chunk]);
     });
     stream.on('end', () => {
-      if (code !== '0') done(`error: health rpc failed with gRPC status ${String(code ?? 'unknown')}`);
+      if (code !== '0') done(`error: health rpc failed with gRPC status ${code ?? 'unknown'}`);
       else done(isServing(answer) ? undefined : 'service unhealthy (responded with "NOT_SERVING")');
     });
     stream.end(healthRequest(service));

@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Clock } from '../../../cluster/clock.ts';
 import { createLogPrinter, selectTail, type LogQuery } from '../../workloads/logs/log-query.ts';
 import type { ContainerInstance } from '../container-instance.ts';
-import { RequestError } from './server.ts';
+import { isTrue, RequestError } from './answers.ts';
 
 /** `?follow=&tailLines=&previous=&timestamps=&sinceSeconds=&sinceTime=&limitBytes=` */
 export function serveLogs(
@@ -59,10 +59,6 @@ function logQuery(query: URLSearchParams, clock: Clock): LogQuery {
     timestamps: isTrue(query.get('timestamps')),
     limitBytes: numberOf(query.get('limitBytes')),
   };
-}
-
-export function isTrue(value: string | null): boolean {
-  return value === 'true' || value === '1';
 }
 
 function numberOf(value: string | null): number | undefined {

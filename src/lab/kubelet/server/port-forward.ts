@@ -14,8 +14,8 @@ import { withNetns, type Netns } from '../../../kernel/netns.ts';
 import { errorMessage } from '../../../model/errors.ts';
 import { CHANNEL } from '../../apiserver/streams/channels.ts';
 import type { PodWorker } from '../pod-worker.ts';
-import { RequestError } from './server.ts';
-import { exitStatus, finish, receive, sendAll, type Upgrade } from './sessions.ts';
+import { exitStatus, RequestError } from './answers.ts';
+import { finish, receive, sendAll, type Upgrade } from './sessions.ts';
 
 /** `?port=N`: a connection to 127.0.0.1 inside the pod, or ::1 when nobody listens there. */
 export async function forwardPort(

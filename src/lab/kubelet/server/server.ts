@@ -2,18 +2,19 @@ import { rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../cluster/clock.ts';
-import { errorMessage, PodnetError } from '../../../model/errors.ts';
-import type { Pod, Status } from '../../../model/objects.ts';
+import { PodnetError } from '../../../model/errors.ts';
+import type { Pod } from '../../../model/objects.ts';
 import { STREAM_PROTOCOL } from '../../apiserver/streams/channels.ts';
 import type { ContainerInstance } from '../container-instance.ts';
 import type { PodWorker } from '../pod-worker.ts';
 import { serveLogs } from './logs.ts';
 import { forwardPort } from './port-forward.ts';
-import { failure, serveAttach, serveExec } from './sessions.ts';
+import { RequestError, statusOf } from './answers.ts';
+import { serveAttach, serveExec } from './sessions.ts';
 
 export interface KubeletServerOptions {
-  find(namespace: string, name: string): PodWorker | undefined;
-  list(): readonly Pod[];
+  readonly find: (namespace: string, name: string) => PodWorker | undefined;
+  readonly list: () => readonly Pod[];
   readonly clock: Clock;
   readonly onError: (error: unknown) => void;
 }
@@ -22,19 +23,6 @@ export interface KubeletServerOptions {
 export interface KubeletServer {
   listen(socketPath: string): Promise<void>;
   close(): void;
-}
-
-/** Ends a request with an HTTP status and a `metav1.Status`. */
-export class RequestError extends Error {
-  readonly code: number;
-  readonly reason: string;
-
-  constructor(code: number, reason: string, message: string) {
-    super(message);
-    this.name = 'RequestError';
-    this.code = code;
-    this.reason = reason;
-  }
 }
 
 export function createKubeletServer({ find, list, clock, onError }: KubeletServerOptions): KubeletServer {
@@ -136,10 +124,4 @@ export function createKubeletServer({ find, list, clock, onError }: KubeletServe
 function parse({ url = '/' }: IncomingMessage): { path: string[]; query: URLSearchParams } {
   const { pathname, searchParams } = new URL(url, 'http://kubelet');
   return { path: pathname.slice(1).split('/').map(decodeURIComponent), query: searchParams };
-}
-
-function statusOf(error: unknown): Status {
-  if (error instanceof RequestError) return failure(error.code, error.reason, error.message);
-  const fix = error instanceof PodnetError && error.fix !== undefined ? `. ${error.fix}` : '';
-  return failure(500, 'InternalError', `${errorMessage(error)}${fix}`);
 }

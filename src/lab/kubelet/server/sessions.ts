@@ -4,8 +4,7 @@ import { CHANNEL, channelHeader, ChannelReader } from '../../apiserver/streams/c
 import type { Execution } from '../../workloads/workload.ts';
 import type { ContainerInstance } from '../container-instance.ts';
 import type { PodWorker } from '../pod-worker.ts';
-import { isTrue } from './logs.ts';
-import { RequestError } from './server.ts';
+import { exitStatus, isTrue, RequestError } from './answers.ts';
 
 /** A connection that asked for an upgrade. */
 export interface Upgrade {
@@ -14,19 +13,6 @@ export interface Upgrade {
   readonly head: Buffer;
   /** Sends the 101. Until then errors are HTTP answers. */
   accept(): void;
-}
-
-export function failure(code: number, reason: string, message: string): Status {
-  return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Failure', reason, message, code };
-}
-
-/** The Status of a program that ended, as kubelets word it. */
-export function exitStatus(code: number): Status {
-  if (code === 0) return { kind: 'Status', apiVersion: 'v1', metadata: {}, status: 'Success' };
-  return {
-    ...failure(500, 'NonZeroExitCode', `command terminated with non-zero exit code: exit status ${code}`),
-    details: { causes: [{ reason: 'ExitCode', message: String(code) }] },
-  };
 }
 
 /** After a client has gone its program gets this long to end by itself. */
@@ -134,7 +120,7 @@ export interface Receiver {
   readonly stdin: Writable | undefined;
   /** Whether the end of the client's input is the end of the program's. */
   readonly closesStdin: boolean;
-  resize(columns: number, rows: number): void;
+  readonly resize: (columns: number, rows: number) => void;
 }
 
 /** Passes on what the client sends; a peer that breaks the framing is cut off. */
@@ -153,7 +139,7 @@ export function receive(
         if (channel === CHANNEL.close && payload[0] === CHANNEL.stdin && closesStdin) stdin?.end();
         if (channel === CHANNEL.resize) {
           const size = JSON.parse(payload.toString()) as { Width?: number; Height?: number } | null;
-          resize(Number(size?.Width ?? 0), Number(size?.Height ?? 0));
+          resize(size?.Width ?? 0, size?.Height ?? 0);
         }
       }
     } catch {

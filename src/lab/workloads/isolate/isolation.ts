@@ -12,8 +12,8 @@ export interface Isolation {
   /** Where a container sees busybox's applets; undefined when the host has none. */
   readonly appletsDirectory: string | undefined;
   /** Whether that user or group id exists here. */
-  isUserMapped(id: number): boolean;
-  isGroupMapped(id: number): boolean;
+  readonly isUserMapped: (id: number) => boolean;
+  readonly isGroupMapped: (id: number) => boolean;
 }
 
 /** `directory` is on the lab's tmpfs, and of this node alone. Throws `PodnetError` when util-linux is missing. */

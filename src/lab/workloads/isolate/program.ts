@@ -75,8 +75,8 @@ interface Streams {
   readonly childFds: readonly number[];
   /** Closes the program's ends, and wraps ours. */
   open(): { stdin: Writable | undefined; stdout: Readable; stderr: Readable | undefined };
-  resize(size: { columns: number; rows: number }): void;
-  abandon(): void;
+  readonly resize: (size: { columns: number; rows: number }) => void;
+  readonly abandon: () => void;
 }
 
 function openPipes(stdin: boolean): Streams {
@@ -109,7 +109,8 @@ function openPipes(stdin: boolean): Streams {
 }
 
 function openTerminal(): Streams {
-  const { masterFd, slavePath, resize } = openPty();
+  const pty = openPty();
+  const { masterFd, slavePath } = pty;
   const slaveFd = openSync(slavePath, O_RDWR_NOCTTY);
   return {
     childFds: [slaveFd, slaveFd, slaveFd],
@@ -119,7 +120,7 @@ function openTerminal(): Streams {
       const terminal = quiet(new ReadStream(masterFd));
       return { stdin: terminal, stdout: terminal, stderr: undefined };
     },
-    resize,
+    resize: (size) => pty.resize(size),
     abandon() {
       closeSync(slaveFd);
       closeFd(masterFd);

@@ -81,7 +81,7 @@ function answer(request: http.IncomingMessage, response: http.ServerResponse): v
 
 function answerStream(stream: http2.ServerHttp2Stream, headers: http2.IncomingHttpHeaders): void {
   stream.on('error', () => {});
-  const socket = stream.session?.socket as OwnedSocket | undefined; // typed wider for TLS, which is never passed here
+  const socket: OwnedSocket | undefined = stream.session?.socket;
   const connectionOwner = socket?.[owner];
   if (!socket || !connectionOwner) return stream.close(http2.constants.NGHTTP2_INTERNAL_ERROR);
   const { ':method': method = 'GET', ':path': path = '/', ':authority': host = '' } = headers;

@@ -12,7 +12,59 @@ export interface BootstrapOptions {
   readonly serviceAddress: string;
 }
 
-/** What an API server makes itself: its namespaces, the Service `kubernetes` with its endpoint, system priorities. */
+const READ = ['get', 'list', 'watch'];
+const WRITE = ['create', 'delete', 'deletecollection', 'patch', 'update'];
+const APPLICATION_GROUPS = [
+  '',
+  'apps',
+  'autoscaling',
+  'batch',
+  'discovery.k8s.io',
+  'networking.k8s.io',
+  'policy',
+];
+
+/** The roles people bind to, in broad strokes: `view` without secrets, `edit` without roles, `admin` with both. */
+const CLUSTER_ROLES: Readonly<Record<string, readonly Loose[]>> = {
+  'cluster-admin': [
+    { apiGroups: ['*'], resources: ['*'], verbs: ['*'] },
+    { nonResourceURLs: ['*'], verbs: ['*'] },
+  ],
+  admin: [
+    { apiGroups: APPLICATION_GROUPS, resources: ['*'], verbs: [...READ, ...WRITE] },
+    {
+      apiGroups: ['rbac.authorization.k8s.io'],
+      resources: ['roles', 'rolebindings'],
+      verbs: [...READ, ...WRITE],
+    },
+  ],
+  edit: [{ apiGroups: APPLICATION_GROUPS, resources: ['*'], verbs: [...READ, ...WRITE] }],
+  view: [
+    {
+      apiGroups: [''],
+      resources: [
+        'bindings',
+        'configmaps',
+        'endpoints',
+        'events',
+        'limitranges',
+        'namespaces',
+        'persistentvolumeclaims',
+        'pods',
+        'pods/log',
+        'pods/status',
+        'replicationcontrollers',
+        'resourcequotas',
+        'serviceaccounts',
+        'services',
+      ],
+      verbs: READ,
+    },
+    { apiGroups: APPLICATION_GROUPS.filter((group) => group !== ''), resources: ['*'], verbs: READ },
+  ],
+};
+
+/** What an API server makes itself: its namespaces, the Service `kubernetes` with its endpoint, system priorities, roles. */
 export function bootstrap({ store }: Core, { handler, advertise, serviceAddress }: BootstrapOptions): void {
   const family = isIPv6(advertise.address) ? 'IPv6' : 'IPv4';
   const kubernetes = { name: 'kubernetes', namespace: 'default' };
@@ -62,6 +114,10 @@ export function bootstrap({ store }: Core, { handler, advertise, serviceAddress 
     ],
   ] as const) {
     ensure('/apis/scheduling.k8s.io/v1/priorityclasses', { metadata: { name }, value, description });
+  }
+
+  for (const [name, rules] of Object.entries(CLUSTER_ROLES)) {
+    ensure('/apis/rbac.authorization.k8s.io/v1/clusterroles', { metadata: { name }, rules });
   }
 
   function ensure(path: string, object: Loose): void {

@@ -65,9 +65,10 @@ export interface ApiServer {
 
 const DEFAULT_VERSION = 'v1.34.0+podnet';
 const MAX_HEADER_BYTES = 64 * 1024;
+const MAX_CONNECTIONS = 4096;
 
 function timestamp(offsetSeconds = 0): string {
-  return new Date(Date.now() + offsetSeconds * 1000).toISOString().replace(/\.\d+Z$/u, 'Z');
+  return `${new Date(Date.now() + offsetSeconds * 1000).toISOString().slice(0, 19)}Z`;
 }
 
 /** A Kubernetes API server for one lab: every verb over HTTPS and in process, objects in SQLite. */
@@ -135,6 +136,7 @@ export function createApiServer(options: ApiServerOptions): ApiServer {
       },
       front.onRequest,
     );
+    server.maxConnections = MAX_CONNECTIONS;
     server.on('upgrade', front.onUpgrade);
     server.on('clientError', (_error, socket) => {
       if (socket.writable) socket.end('HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n');

@@ -1,19 +1,12 @@
 /** The admission plugins every cluster runs on new pods: ServiceAccount, Priority, DefaultTolerationSeconds. */
-import { randomInt } from 'node:crypto';
-
 import { isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
+import { randomSuffix } from '../random-suffix.ts';
 import { forbidden } from '../status.ts';
 import type { RuleContext } from '../strategy.ts';
 import { containersOf } from './pod-defaults.ts';
 
 const TOKEN_PATH = '/var/run/secrets/kubernetes.io/serviceaccount';
 const TOKEN_SECONDS = 3607;
-const LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
-
-function suffix(): string {
-  return Array.from({ length: 5 }, () => LETTERS[randomInt(LETTERS.length)]).join('');
-}
-
 /** Names the account and mounts its token, the cluster's certificate and the namespace into every container. */
 export function admitServiceAccount(pod: Loose, { store, call }: RuleContext): void {
   const spec = objectAt(pod, 'spec');
@@ -45,7 +38,7 @@ function mountToken(spec: Loose): void {
   if (wanting.length === 0) return;
   const volumes = listAt(spec, 'volumes').filter(isObject);
   const present = volumes.find((volume) => stringAt(volume, 'name').startsWith('kube-api-access-'));
-  const name = present === undefined ? `kube-api-access-${suffix()}` : stringAt(present, 'name');
+  const name = present === undefined ? `kube-api-access-${randomSuffix()}` : stringAt(present, 'name');
   for (const container of wanting) {
     container['volumeMounts'] = [
       ...listAt(container, 'volumeMounts'),

@@ -14,6 +14,8 @@ import { invalid, invalidObject, type FieldError } from '../field-error.ts';
 import { isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
 import { internalError } from '../status.ts';
 import type { Store } from '../storage/store.ts';
+import { createPortPool, portKey } from './port-pool.ts';
+import { candidates, staticBand } from './static-band.ts';
 
 /** Addresses and node ports of Services: given once, kept over updates and restarts, free after deletion. */
 export interface ServiceAllocator {
@@ -36,23 +38,6 @@ const FAMILY_NAMES = { 4: 'IPv4', 6: 'IPv6' } as const;
 interface AddressPool {
   readonly cidr: Cidr;
   readonly used: Map<string, string>;
-}
-
-/**
- * The lower part of a range is for addresses that people choose (KEP-3070, KEP-3668): min(max(16, size/16), 256)
- * addresses, min(max(16, size/32), 128) ports. Dynamic choices begin above it and come back to it only when all else is taken.
- */
-function staticBand(size: number, { divisor, most }: { divisor: number; most: number }): number {
-  if (size <= 16) return 0;
-  return Math.min(Math.max(16, Math.floor(size / divisor)), most);
-}
-
-/** Every candidate once: a random start above the static band, round to it, then the band itself. */
-function* candidates(size: number, band: number): Generator<number> {
-  const dynamic = size - band;
-  const start = Math.floor(Math.random() * dynamic);
-  for (let index = 0; index < dynamic; index += 1) yield band + ((start + index) % dynamic);
-  for (let index = 0; index < band; index += 1) yield index;
 }
 
 export function createServiceAllocator({
@@ -306,47 +291,4 @@ function heldPorts(service: Loose | undefined): string[] {
   return typeof healthCheckNodePort === 'number' && healthCheckNodePort > 0
     ? [...keys, portKey(healthCheckNodePort, 'TCP')]
     : keys;
-}
-
-function portKey(port: number, protocol: string): string {
-  return `${protocol === '' ? 'TCP' : protocol}/${port}`;
-}
-
-interface PortPool {
-  /** The problem, or `undefined` when the port is now taken. */
-  take(port: number, protocol: string, owner: string): string | undefined;
-  next(protocol: string, owner: string): number;
-  free(key: string): void;
-  restore(key: string, owner: string): void;
-}
-
-function createPortPool(range: string): PortPool {
-  const [first = 0, last = 0] = range.split('-').map(Number);
-  if (!/^\d+-\d+$/u.test(range) || first < 1 || last > 65_535 || first > last) {
-    throw new RangeError(`Cannot parse node port range ${JSON.stringify(range)}: expected FIRST-LAST`);
-  }
-  const used = new Map<string, string>();
-  const size = last - first + 1;
-  return {
-    take(port, protocol, owner) {
-      if (port < first || port > last)
-        return `provided port is not in the valid range. The range of valid ports is ${first}-${last}`;
-      const key = portKey(port, protocol);
-      if (used.has(key)) return 'provided port is already allocated';
-      used.set(key, owner);
-      return undefined;
-    },
-    next(protocol, owner) {
-      for (const offset of candidates(size, staticBand(size, { divisor: 32, most: 128 }))) {
-        const key = portKey(first + offset, protocol);
-        // One number for all protocols, as a person would expect.
-        if (['TCP', 'UDP', 'SCTP'].some((other) => used.has(portKey(first + offset, other)))) continue;
-        used.set(key, owner);
-        return first + offset;
-      }
-      throw internalError('failed to allocate a nodePort: range is full');
-    },
-    free: (key) => used.delete(key),
-    restore: (key, owner) => used.set(key, owner),
-  };
 }

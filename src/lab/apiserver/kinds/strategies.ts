@@ -1,6 +1,7 @@
 import type { ServedKind } from '../registry.ts';
 import type { Store } from '../storage/store.ts';
 import type { Strategy } from '../strategy.ts';
+import { cronJobStrategy, jobStrategy } from './batch.ts';
 import {
   autoscalerStrategy,
   bindingStrategy,
@@ -27,10 +28,8 @@ import { podStrategy } from './pod.ts';
 import { createServiceAllocator } from './service-allocation.ts';
 import { serviceStrategy } from './service.ts';
 import {
-  cronJobStrategy,
   daemonSetStrategy,
   deploymentStrategy,
-  jobStrategy,
   replicaSetStrategy,
   replicationControllerStrategy,
   statefulSetStrategy,

@@ -1,8 +1,6 @@
-import { randomInt, randomUUID } from 'node:crypto';
-
 import { fromStored, toStored } from '../conversion.ts';
 import { invalidObject, type FieldError } from '../field-error.ts';
-import { equalJson, isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
+import { listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
 import { trackUpdate } from '../patch/apply.ts';
 import { keyOf, type Core } from '../server-core.ts';
 import { alreadyExists, badRequest, conflict, forbidden, notFound } from '../status.ts';
@@ -10,10 +8,15 @@ import type { StoredObject } from '../storage/store.ts';
 import { validateMetadata, validateMetadataUpdate } from '../validation/metadata.ts';
 import { fieldManager, isDryRun, type Answer, type Call } from './call.ts';
 import { decodeObject, dropNulls, mutableCopy } from './decode.ts';
-
-/** Consonants and digits that spell no words (apimachinery's util/rand). */
-const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789';
-const MAX_GENERATED_BASE = 58;
+import {
+  copyMember,
+  countGeneration,
+  generateName,
+  initMetadata,
+  keepAllButStatus,
+  keepSystemMetadata,
+  sameButForManagedTimes,
+} from './metadata.ts';
 
 /** POST to a collection. */
 export function createObject(core: Core, call: Call): Answer {
@@ -62,53 +65,6 @@ function put(
   } catch (error) {
     giveBack?.();
     throw error;
-  }
-}
-
-function initMetadata(core: Core, call: Call, object: Loose): Loose {
-  const metadata = (object['metadata'] ??= {}) as Loose;
-  metadata['namespace'] = checkedNamespace(call, metadata);
-  if (metadata['namespace'] === '') delete metadata['namespace'];
-  if (stringAt(metadata, 'resourceVersion') !== '') {
-    throw badRequest('resourceVersion should not be set on objects to be created');
-  }
-  for (const field of [
-    'resourceVersion',
-    'deletionTimestamp',
-    'deletionGracePeriodSeconds',
-    'selfLink',
-    'generation',
-  ]) {
-    delete metadata[field];
-  }
-  metadata['uid'] = randomUUID();
-  metadata['creationTimestamp'] = core.timestamp();
-  return metadata;
-}
-
-function checkedNamespace({ kind, namespace }: Call, metadata: Loose): string {
-  const given = stringAt(metadata, 'namespace');
-  if (!kind.namespaced) {
-    if (given !== '') throw badRequest('namespace is not allowed on this type');
-    return '';
-  }
-  if (namespace === '' && given === '') {
-    throw badRequest('an empty namespace may not be set during creation');
-  }
-  if (given !== '' && namespace !== '' && given !== namespace) {
-    throw badRequest(`the namespace of the provided object does not match the namespace sent on the request`);
-  }
-  return namespace === '' ? given : namespace;
-}
-
-function generateName(core: Core, { kind, namespace }: Call, metadata: Loose): void {
-  const base = stringAt(metadata, 'generateName');
-  if (stringAt(metadata, 'name') !== '' || base === '') return;
-  for (let attempt = 0; attempt < 8; attempt += 1) {
-    const suffix = Array.from({ length: 5 }, () => SUFFIX_LETTERS[randomInt(SUFFIX_LETTERS.length)]).join('');
-    const name = `${base.slice(0, MAX_GENERATED_BASE)}${suffix}`;
-    metadata['name'] = name;
-    if (core.store.get(keyOf({ kind, namespace, name })) === undefined) return;
   }
 }
 
@@ -234,62 +190,6 @@ function checkVersion({ kind, name }: Call, object: Loose, present: StoredObject
   ) {
     throw conflict(kind, name);
   }
-}
-
-const SYSTEM_METADATA = [
-  'uid',
-  'creationTimestamp',
-  'deletionTimestamp',
-  'deletionGracePeriodSeconds',
-  'generation',
-  'resourceVersion',
-] as const;
-
-function keepSystemMetadata(object: Loose, old: Loose): void {
-  const metadata = (object['metadata'] ??= {}) as Loose;
-  const before = objectAt(old, 'metadata');
-  for (const field of SYSTEM_METADATA) copyMember(metadata, before, field);
-  delete metadata['selfLink'];
-  if (before['generateName'] !== undefined) metadata['generateName'] ??= before['generateName'];
-}
-
-function copyMember(target: Loose, source: Loose, name: string): void {
-  if (source[name] === undefined) delete target[name];
-  else target[name] = source[name];
-}
-
-function keepAllButStatus(object: Loose, old: Loose, labelsMayChange: boolean): void {
-  for (const name of Object.keys(object)) if (name !== 'status' && name !== 'metadata') delete object[name];
-  for (const name of Object.keys(old)) if (name !== 'status' && name !== 'metadata') object[name] = old[name];
-  const metadata = object['metadata'] as Loose;
-  copyMember(metadata, objectAt(old, 'metadata'), 'ownerReferences');
-  if (!labelsMayChange) copyMember(metadata, objectAt(old, 'metadata'), 'labels');
-}
-
-function countGeneration(object: Loose, old: Loose): void {
-  const metadata = object['metadata'] as Loose;
-  const before = Number(objectAt(old, 'metadata')['generation'] ?? 1);
-  metadata['generation'] = specChanged(object, old) ? before + 1 : before;
-}
-
-/** Everything but metadata and status. */
-function specChanged(object: Loose, old: Loose): boolean {
-  const names = new Set([...Object.keys(object), ...Object.keys(old)]);
-  names.delete('metadata');
-  names.delete('status');
-  return [...names].some((name) => !equalJson(object[name], old[name]));
-}
-
-function sameButForManagedTimes(object: Loose, old: Loose): boolean {
-  if (equalJson(object, old)) return true;
-  const plain = (value: Loose): Loose => {
-    const metadata = objectAt(value, 'metadata');
-    const managedFields = listAt(metadata, 'managedFields').map((entry) =>
-      isObject(entry) ? { ...entry, time: undefined } : entry,
-    );
-    return { ...value, metadata: { ...metadata, managedFields } };
-  };
-  return equalJson(plain(object), plain(old));
 }
 
 /** An object that is being deleted goes when nothing holds it any more. */

@@ -1,8 +1,7 @@
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
-
 import type { ObjectMeta } from '../../../model/objects.ts';
 import { deepFreeze, isObject, type Loose } from '../json-value.ts';
 import { expired } from '../status.ts';
+import { fromRow, openDatabase, type VersionRow } from './database.ts';
 
 /** An object as it is stored: named, versioned, never changed in place. */
 export interface StoredObject {
@@ -66,23 +65,6 @@ export interface StoreOptions {
   readonly freeze?: boolean;
 }
 
-const SCHEMA = `
-  PRAGMA locking_mode = EXCLUSIVE;
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = OFF;
-  PRAGMA wal_autocheckpoint = 4000;
-  CREATE TABLE IF NOT EXISTS versions (
-    resource_version INTEGER PRIMARY KEY, type TEXT NOT NULL,
-    storage TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
-    json TEXT NOT NULL, previous TEXT
-  );
-  CREATE TABLE IF NOT EXISTS objects (
-    storage TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL, resource_version INTEGER NOT NULL,
-    PRIMARY KEY (storage, namespace, name)
-  ) WITHOUT ROWID;
-  CREATE TABLE IF NOT EXISTS compaction (id INTEGER PRIMARY KEY, resource_version INTEGER NOT NULL);
-`;
-
 interface Shelf {
   readonly namespaces: Map<string, Map<string, StoredObject>>;
   /** Ordered views of one namespace (or of all, under `undefined`), dropped with the next write. */
@@ -99,9 +81,7 @@ export function openStore({
   logSize = 65_536,
   freeze = process.env['NODE_TEST_CONTEXT'] !== undefined,
 }: StoreOptions): Store {
-  const database = new DatabaseSync(path);
-  database.exec(SCHEMA);
-  const statements = prepare(database);
+  const { database, statements } = openDatabase(path);
   const shelves = new Map<string, Shelf>();
   const window: Change[] = [];
   let latest = 0;
@@ -265,31 +245,6 @@ function forgetViews({ ordered }: Shelf, namespace: string): void {
   ordered.delete(undefined);
 }
 
-interface VersionRow {
-  resource_version: number;
-  type: ChangeType;
-  storage: string;
-  namespace: string;
-  name: string;
-  json: string;
-  previous: string | null;
-}
-
-function fromRow(row: VersionRow): Change {
-  const { resource_version: resourceVersion, type, storage, namespace, name } = row;
-  const object = JSON.parse(row.json) as StoredObject;
-  const before = row.previous === null ? object : (JSON.parse(row.previous) as StoredObject);
-  return {
-    resourceVersion,
-    type,
-    storage,
-    namespace,
-    name,
-    object,
-    previous: type === 'ADDED' ? undefined : before,
-  };
-}
-
 /**
  * What the log keeps of the state before a change: enough for a selector to tell whether it matched, and nothing
  * when no selector could see a difference.
@@ -323,27 +278,4 @@ function orderedObjects({ namespaces }: Shelf, namespace: string | undefined): S
     if (names === undefined) return [];
     return [...names].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, object]) => object);
   });
-}
-
-const STATEMENTS = {
-  allObjects: 'SELECT versions.* FROM objects JOIN versions USING (resource_version)',
-  bounds: `SELECT (SELECT max(resource_version) FROM versions) AS latest,
-    (SELECT resource_version FROM compaction WHERE id = 1) AS compacted`,
-  begin: 'BEGIN',
-  commit: 'COMMIT',
-  putObject: 'INSERT OR REPLACE INTO objects VALUES (?, ?, ?, ?)',
-  deleteObject: 'DELETE FROM objects WHERE storage = ? AND namespace = ? AND name = ?',
-  addVersion: 'INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?)',
-  changesAfter: 'SELECT * FROM versions WHERE resource_version > ? AND storage = ? ORDER BY resource_version',
-  compact: `DELETE FROM versions WHERE resource_version <= ? AND NOT EXISTS (
-    SELECT 1 FROM objects WHERE objects.storage = versions.storage AND objects.namespace = versions.namespace
-      AND objects.name = versions.name AND objects.resource_version = versions.resource_version)`,
-  setCompacted: 'INSERT OR REPLACE INTO compaction VALUES (1, ?)',
-} as const;
-
-type Statements = Record<keyof typeof STATEMENTS, StatementSync>;
-
-function prepare(database: DatabaseSync): Statements {
-  const entries = Object.entries(STATEMENTS).map(([name, sql]) => [name, database.prepare(sql)]);
-  return Object.fromEntries(entries) as Statements;
 }

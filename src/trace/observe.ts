@@ -76,7 +76,7 @@ export async function observe({
     const started = performance.now();
     const reply = await flow.send(trace.aim, timeoutMs);
     const milliseconds = performance.now() - started;
-    await settle(taps);
+    await settle(taps, trace);
     const places = inOrder(taps);
     const translated = places.find(
       ({ before, after }) => after && destinationOf(before) !== destinationOf(after),
@@ -125,14 +125,32 @@ function placesToWatch(
   return watched;
 }
 
-/** Waits until no tap has reported anything for a moment: their messages arrive on the event loop. */
-async function settle(taps: readonly Tap[]): Promise<void> {
-  const count = (): number => taps.reduce((sum, { packets }) => sum + packets().length, 0);
+const SETTLE_LIMIT_MS = 1000;
+const LOOK_AGAIN_MS = 5;
+/** Looks without anything new before the rest is believed to be missing. */
+const QUIET_LOOKS = 20;
+
+/** Waits for the kernels' reports, which come over the event loop: until every predicted place has reported, or none does. */
+async function settle(taps: readonly Tap[], trace: Trace): Promise<void> {
+  const predicted = new Set(
+    trace.hops.flatMap(({ place, action }) => (action === 'resolve' ? [] : [keyOf(place)])),
+  );
+  const expected = taps.filter(({ place }) => predicted.has(keyOf(place)));
+  const deadline = performance.now() + SETTLE_LIMIT_MS;
   let before = -1;
-  for (let round = 0; round < 50 && count() !== before; round++) {
-    before = count();
-    await new Promise((resolve) => setTimeout(resolve, 10));
+  for (let quiet = 0; quiet < QUIET_LOOKS && performance.now() < deadline; quiet++) {
+    if (expected.every((tap) => tap.packets().some(({ hook }) => LAST_HOOKS.has(hook)))) return;
+    await new Promise((resolve) => setTimeout(resolve, LOOK_AGAIN_MS));
+    const count = taps.reduce((sum, tap) => sum + tap.packets().length, 0);
+    if (count !== before) quiet = 0;
+    before = count;
   }
+}
+
+const LAST_HOOKS: ReadonlySet<string> = new Set(['input', 'postrouting']);
+
+function keyOf({ kind, namespace = '', name }: Place): string {
+  return `${kind} ${namespace}/${name}`;
 }
 
 /** The source first, then the nodes, then pods that received it; of each kind by how often it had been forwarded. */

@@ -48,6 +48,7 @@ export function openTap(
   const rtnl = openRtnl({ netns });
   const monitor = openNftTrace({ netns });
   const packets: SeenPacket[] = [];
+  const ours = new Set<number>();
   let verdicts: string[] = [];
   const names = new Map<number, string | undefined>();
 
@@ -63,14 +64,17 @@ export function openTap(
       if (event.table !== TRACE_TABLE.name) {
         const verdict = event.verdict?.verdict;
         // What only passes by decides nothing.
-        if (event.type === 'rule' && verdict !== 'continue') verdicts.push(printVerdict(event));
+        const decides = event.type === 'rule' && verdict !== 'continue' && ours.has(event.packetId);
+        if (decides) verdicts.push(printVerdict(event));
         return;
       }
       const { hook } = HOOKS.find((each) => each.hook === event.chain) ?? {};
       if (hook === undefined || event.packet === undefined) return;
       const { source, destination, sourcePort: port, destinationPort } = event.packet;
-      // A masquerade may have changed the port on the way out; marked is marked.
-      if ((port !== sourcePort && hook !== 'postrouting') || destinationPort === undefined) return;
+      if (destinationPort === undefined) return;
+      if (port === sourcePort) ours.add(event.packetId);
+      // A masquerade may have changed the port on the way out, but it is the packet that came in.
+      else if (!ours.has(event.packetId)) return;
       const input = nameOf(event.inputInterface).name;
       const output = nameOf(event.outputInterface).name;
       packets.push({

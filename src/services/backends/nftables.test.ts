@@ -165,7 +165,7 @@ add chain ip podnet-services postrouting { type nat hook postrouting priority 10
 });
 
 test('placeTargets keeps every endpoint that stays where it is, if its place still exists', () => {
-  const targets = (text: string) => [...text].map((letter) => ({ address: letter, port: 1 }));
+  const targets = (text: string) => text.split('').map((letter) => ({ address: letter, port: 1 }));
   const source = { slice: 's', field: 'f' };
   const place = (before: string, after: string): string =>
     placeTargets(

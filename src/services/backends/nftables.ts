@@ -124,6 +124,6 @@ class NftablesBackend implements ServiceBackend {
 
 /** Equal for equal elements of the table's sets and of its one map. */
 function elementText({ key, value }: Element): string {
-  const front = key.join(' ');
+  const front = (key as readonly (string | number)[]).join(' ');
   return value === undefined || 'kind' in value ? front : `${front} ${value.join(' ')}`;
 }

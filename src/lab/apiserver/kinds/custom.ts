@@ -1,10 +1,12 @@
+import { duplicate, invalid, notSupported, required, type FieldError } from '../field-error.ts';
 import { isObject, listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
 import type { JsonSchema } from '../openapi/json-schema.ts';
-import type { ServedKind, ServedSubresource } from '../registry.ts';
+import { builtInKinds, type ServedKind, type ServedSubresource } from '../registry.ts';
 import type { Core } from '../server-core.ts';
 import type { StoredObject } from '../storage/store.ts';
 import type { Strategy } from '../strategy.ts';
 import type { CustomColumn } from '../table/custom.ts';
+import { serviceNameProblem } from '../validation/names.ts';
 
 const STORAGE = 'customresourcedefinitions.apiextensions.k8s.io';
 
@@ -142,17 +144,58 @@ export const definitionStrategy: Strategy = {
       storedVersions: [stringAt(stored, 'name')],
     };
   },
-  validate(object) {
-    const spec = objectAt(object, 'spec');
-    const name = stringAt(object, 'metadata', 'name');
-    const expected = `${stringAt(spec, 'names', 'plural')}.${stringAt(spec, 'group')}`;
-    if (name === expected) return [];
-    return [
-      {
-        field: 'metadata.name',
-        reason: 'FieldValueInvalid',
-        message: `Invalid value: ${JSON.stringify(name)}: must be spec.names.plural+"."+spec.group`,
-      },
-    ];
-  },
+  validate: validateDefinition,
 };
+
+function validateDefinition(object: Loose): FieldError[] {
+  const spec = objectAt(object, 'spec');
+  const group = stringAt(spec, 'group');
+  const plural = stringAt(spec, 'names', 'plural');
+  const name = stringAt(object, 'metadata', 'name');
+  const errors: FieldError[] = [];
+  if (name !== `${plural}.${group}`) {
+    errors.push(invalid('metadata.name', name, 'must be spec.names.plural+"."+spec.group'));
+  }
+  if (group === '') errors.push(required('spec.group'));
+  else if (!group.includes('.'))
+    errors.push(invalid('spec.group', group, 'should be a domain with at least one dot'));
+  else if (builtInKinds.some(({ storage }) => storage === name)) {
+    errors.push(invalid('spec.names.plural', plural, `${name} is served by the API server itself`));
+  }
+  const pluralProblem = serviceNameProblem(plural);
+  if (plural === '') errors.push(required('spec.names.plural'));
+  else if (pluralProblem !== undefined) errors.push(invalid('spec.names.plural', plural, pluralProblem));
+  const kind = stringAt(spec, 'names', 'kind');
+  if (kind === '') errors.push(required('spec.names.kind'));
+  else if (serviceNameProblem(kind.toLowerCase()) !== undefined) {
+    errors.push(
+      invalid(
+        'spec.names.kind',
+        kind,
+        `may have mixed case, but should otherwise match: ${serviceNameProblem('-') ?? ''}`,
+      ),
+    );
+  }
+  const scopes = ['Cluster', 'Namespaced'];
+  if (!scopes.includes(stringAt(spec, 'scope')))
+    errors.push(notSupported('spec.scope', spec['scope'] ?? '', scopes));
+  return [...errors, ...validateVersions(listAt(spec, 'versions'))];
+}
+
+function validateVersions(versions: readonly unknown[]): FieldError[] {
+  const errors: FieldError[] = [];
+  const names = new Set<string>();
+  for (const [index, version] of versions.entries()) {
+    const name = stringAt(version, 'name');
+    const problem = serviceNameProblem(name);
+    if (problem !== undefined) errors.push(invalid(`spec.versions[${index}].name`, name, problem));
+    else if (names.has(name)) errors.push(duplicate(`spec.versions[${index}].name`, name));
+    names.add(name);
+  }
+  if (versions.filter((version) => objectAt(version)['storage'] === true).length !== 1) {
+    errors.push(
+      invalid('spec.versions', versions, 'must have exactly one version marked as storage version'),
+    );
+  }
+  return errors;
+}

@@ -346,6 +346,20 @@ const REFUSED: readonly (readonly [string, string, Loose, string])[] = [
     'data[a]: Invalid value: "<secret contents redacted>": must be base64 encoded',
   ],
   [
+    'definition that hides a built-in kind',
+    '/apis/apiextensions.k8s.io/v1/customresourcedefinitions',
+    {
+      metadata: { name: 'networkpolicies.networking.k8s.io' },
+      spec: {
+        group: 'networking.k8s.io',
+        scope: 'Namespaced',
+        names: { plural: 'networkpolicies', kind: 'NetworkPolicy' },
+        versions: [{ name: 'v1', served: true, storage: true }],
+      },
+    },
+    'networkpolicies.networking.k8s.io is served by the API server itself',
+  ],
+  [
     'cron schedule',
     '/apis/batch/v1/namespaces/default/cronjobs',
     {

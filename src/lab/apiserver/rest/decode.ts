@@ -70,14 +70,23 @@ function text(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** Removes members that are null: the API takes them as absent. Empty lists and maps stay. */
-export function dropNulls(value: unknown): void {
+/**
+ * Removes nulls, in place: the API takes them as absent. Empty lists and maps stay. Custom resources keep theirs
+ * outside of `metadata`.
+ */
+export function dropNulls(object: Loose, { custom = false }: { readonly custom?: boolean } = {}): void {
+  removeNulls(custom ? object['metadata'] : object);
+}
+
+function removeNulls(value: unknown): void {
   if (Array.isArray(value)) {
-    for (const item of value) dropNulls(item);
+    const kept = value.filter((item) => item !== null);
+    if (kept.length < value.length) value.splice(0, value.length, ...kept);
+    for (const item of kept) removeNulls(item);
   } else if (isObject(value)) {
     for (const key of Object.keys(value)) {
       if (value[key] === null) delete value[key];
-      else dropNulls(value[key]);
+      else removeNulls(value[key]);
     }
   }
 }

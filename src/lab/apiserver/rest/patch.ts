@@ -23,7 +23,7 @@ export function patchObject(core: Core, call: Call): Answer {
   if (call.contentType === APPLY_PATCH) return applyObject(core, call);
   return replaceObject(core, call, (present) => {
     const patched = patchValue(present, call, kind);
-    dropNulls(patched);
+    dropNulls(patched, kind);
     return checkTypes(patched, { expected: kind, query: call.query, warnings: call.warnings });
   });
 }
@@ -84,7 +84,7 @@ function applyObject(core: Core, call: Call): Answer {
     );
   }
   if (!isObject(body)) throw badRequest('an apply patch must be an object');
-  dropNulls(body);
+  dropNulls(body, kind);
   const applied = checkTypes(body, { expected: kind, query, warnings: call.warnings });
   checkIdentity(applied, call);
   const options = {

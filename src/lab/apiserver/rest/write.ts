@@ -21,7 +21,7 @@ import {
 /** POST to a collection. */
 export function createObject(core: Core, call: Call): Answer {
   const object = decodeObject(call, call.kind);
-  dropNulls(object);
+  dropNulls(object, call.kind);
   return storeNew(core, call, object);
 }
 
@@ -93,7 +93,7 @@ function refuse({ kind }: Call, name: string, errors: readonly FieldError[]): vo
 /** PUT. */
 export function updateObject(core: Core, call: Call): Answer {
   const object = decodeObject(call, call.kind);
-  dropNulls(object);
+  dropNulls(object, call.kind);
   const metadata = (object['metadata'] ??= {}) as Loose;
   if (call.kind.namespaced && stringAt(metadata, 'namespace') === '') metadata['namespace'] = call.namespace;
   const name = stringAt(metadata, 'name');

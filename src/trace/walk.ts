@@ -160,7 +160,7 @@ class Walk {
         ? printRoute(planned)
         : node !== undefined
           ? `${destination} on the nodes' network`
-          : "the node's default route";
+          : "the node's own routes";
     const next = planned?.gateway === undefined ? node : view.nodeByAddress(planned.gateway);
     this.#add(nodePlace(this.#node), {
       ...(input !== undefined && { inputInterface: input }),
@@ -259,7 +259,7 @@ class Walk {
       {
         action: 'deliver',
         summary: 'outside the cluster',
-        explain: `${this.#packet.destination} belongs to no pod, node or Service: what happens there is not known here.`,
+        explain: `${this.#packet.destination} is no pod and no node: what happens there is not known here.`,
       },
     );
     return 'leaves the cluster';
@@ -325,7 +325,7 @@ function explainRoute(
   }
   if (node !== undefined)
     return `${destination} is the address of ${nameOf(node)}, on the network the nodes share.`;
-  return `${destination} is in no range of the cluster, so the node's own default route takes it.`;
+  return `${destination} is in no range of the cluster, so the routes the node had before podnet, its default route in the end, take it.`;
 }
 
 function nodeOf(view: TraceView, pod: Pod): Node {

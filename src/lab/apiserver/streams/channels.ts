@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+
 /**
  * podnet-stream.v1, the framing between the API server and a kubelet: one byte for the channel, four for the
  * payload's length (big-endian), the payload. `close` carries one byte, the channel whose sender is done.
@@ -15,6 +17,17 @@ export function channelHeader(channel: number, length: number): Buffer {
   header.writeUInt8(channel, 0);
   header.writeUInt32BE(length, 1);
   return header;
+}
+
+/**
+ * Notices a peer that has gone while nothing is read from it, because a program does not take its input: writes an
+ * empty piece of stdout now and then, which fails when nobody is there. Stops when the connection closes.
+ */
+export function probePeer(socket: Duplex, intervalMs = 5000): void {
+  const probing = setInterval(() => {
+    if (socket.writable) socket.write(channelHeader(CHANNEL.stdout, 0));
+  }, intervalMs).unref();
+  socket.once('close', () => clearInterval(probing));
 }
 
 export interface ChannelPart {

@@ -3,7 +3,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { connect, type Socket } from 'node:net';
 import type { Duplex, Readable, Writable } from 'node:stream';
 import type { Status } from '../../../model/objects.ts';
-import { CHANNEL, channelHeader, ChannelReader, STREAM_PROTOCOL } from './channels.ts';
+import { CHANNEL, channelHeader, ChannelReader, probePeer, STREAM_PROTOCOL } from './channels.ts';
 
 export interface FakeKubeletOptions {
   /** Where it listens: a unix socket. */
@@ -106,6 +106,7 @@ function serveStream(request: IncomingMessage, socket: Duplex, head: Buffer): vo
   socket.write(
     `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${STREAM_PROTOCOL}\r\n\r\n`,
   );
+  probePeer(socket, 500);
   if (kind === 'portForward') forwardPort(socket, head, Number(searchParams.get('port')));
   else if (kind === 'attach') shout(socket, head);
   else if (searchParams.get('tty')) fakeTerminal(socket, head);

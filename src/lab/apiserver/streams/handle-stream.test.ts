@@ -252,7 +252,7 @@ test('a client that does not read holds the command back', async (t) => {
 });
 
 test('a command that does not read its stdin holds the client back', async (t) => {
-  const { open, dialled } = await setUp(t);
+  const { open, dialled, kubelet } = await setUp(t);
   const socket = open('exec?stdin=1&stdout=1&command=sleep&command=1000');
   await once(socket, 'open');
   const piece = Buffer.alloc(64 * 1024);
@@ -267,6 +267,10 @@ test('a command that does not read its stdin holds the client back', async (t) =
   }
   assert.ok(before > 5 * 1024 * 1024, `only ${before} bytes wait at the client`);
   assert.ok((link?.bytesWritten ?? 0) < 8 * 1024 * 1024);
+  // Nobody reads from anybody now, and the client's end is noticed all the same.
+  link?.destroy();
+  await until(() => kubelet.openStreams() === 0, 'the kubelet notices');
+  await once(socket, 'close');
 });
 
 test('port-forward refuses a bad handshake and tunnels SPDY in WebSocket messages', async (t) => {

@@ -11,7 +11,7 @@ export const WEBSOCKET_PROTOCOLS = ['v5.channel.k8s.io', 'v4.channel.k8s.io'] as
 export const TUNNEL_PROTOCOL = 'SPDY/3.1+portforward.k8s.io';
 
 const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
-const PING_INTERVAL_MS = 10_000;
+const PING_INTERVAL_MS = 5000;
 const NORMAL_CLOSURE = 1000;
 
 /** The sub-protocols a WebSocket client offers, in its order. */

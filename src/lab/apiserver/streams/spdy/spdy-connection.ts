@@ -26,7 +26,7 @@ const MAX_STREAMS = 1024;
 /** A stream whose reader is this far behind stops the whole connection: Go's client heeds no window. */
 const MAX_BEHIND_BYTES = 1024 * 1024;
 const WINDOW_UPDATE_BYTES = INITIAL_WINDOW_BYTES / 2;
-const PING_INTERVAL_MS = 10_000;
+const PING_INTERVAL_MS = 5000;
 const MAX_DATA_BYTES = 64 * 1024;
 const NO_HEADERS: ReadonlyMap<string, string> = new Map();
 

@@ -1,12 +1,22 @@
 import assert from 'node:assert/strict';
-import { test, type TestContext } from 'node:test';
+import { networkInterfaces } from 'node:os';
+import { before, test, type TestContext } from 'node:test';
 import { Client } from '../../src/cluster/client.ts';
 import { createHttpsTransport } from '../../src/cluster/https-transport.ts';
 import { createInformer } from '../../src/cluster/informer.ts';
 import { parseKubeconfig, type ClusterAccess } from '../../src/cluster/kubeconfig.ts';
 import { configMaps } from '../../src/cluster/resources.ts';
+import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import { createPki, kubeconfig } from '../../src/lab/apiserver/pki.ts';
 import { createApiServer } from '../../src/lab/apiserver/server.ts';
+
+/** A new network namespace comes with its loopback down. */
+before(() => {
+  if (networkInterfaces()['lo'] !== undefined) return;
+  const rtnl = openRtnl();
+  rtnl.setLink('lo', { up: true });
+  rtnl.close();
+});
 
 async function start(t: TestContext): Promise<ClusterAccess> {
   const pki = createPki({ hosts: ['127.0.0.1'] });

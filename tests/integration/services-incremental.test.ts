@@ -96,7 +96,7 @@ function readBack(nftables: Nftables): unknown {
     for (const { key, value } of nftables.elements(of.endpoints)) {
       const front = key
         .slice(0, 3)
-        .map((value) => JSON.stringify(value))
+        .map((field) => JSON.stringify(field))
         .join(' ');
       targets.set(front, [...(targets.get(front) ?? []), JSON.stringify(value)].sort());
       indexes.set(

@@ -1,4 +1,5 @@
-import { ExpressionWriter, ProtocolContext, ctKey, register } from './encode-expressions.ts';
+import { ExpressionWriter, ctKey, register } from './encode-expressions.ts';
+import { ProtocolContext } from './protocol-context.ts';
 import { writeVerdict } from './encode-elements.ts';
 import type { Expression } from './expressions.ts';
 import {

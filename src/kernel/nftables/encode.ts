@@ -1,19 +1,15 @@
-import { MessageWriter, NLM_F, type NetlinkMessage } from '../netlink/message.ts';
+import { NLM_F, type NetlinkMessage } from '../netlink/message.ts';
 import type { NftCommand, NftContainer } from './commands.ts';
 import { encodeElements } from './encode-elements.ts';
+import { encodeSet } from './encode-set.ts';
 import { type AnonymousSet, encodeStatements } from './encode-statements.ts';
-import { type Field, bounds, fieldsLength, keyFields } from './fields.ts';
+import { bounds } from './fields.ts';
 import {
   CHAIN,
   COUNTER,
-  DATA_TYPE_VERDICT,
   ELEM_LIST,
-  EXPR,
   HOOK,
   MSG,
-  NFNL_MSG_BATCH,
-  NFNL_SUBSYS_NFTABLES,
-  NFPROTO,
   NF_INET_HOOK,
   NF_NETDEV_HOOK,
   NF_VERDICT,
@@ -21,16 +17,12 @@ import {
   OBJECT_COUNTER,
   RULE,
   SET,
-  SET_DESC,
-  SET_FIELD_LEN,
-  SET_FLAG,
   TABLE,
 } from './nf-tables.ts';
 import {
   type Chain,
   type Elements,
   type NamedCounter,
-  type NftFamily,
   type NftMap,
   type NftSet,
   type Rule,
@@ -40,7 +32,8 @@ import {
   set,
 } from './objects.ts';
 import { printCommand, printElements } from './print.ts';
-import { commentUserData, setUserData, typeNumber } from './userdata.ts';
+import { type Describe, tablesMessage } from './tables-message.ts';
+import { commentUserData } from './userdata.ts';
 
 /** A message of a batch and the command it came from. */
 export interface EncodedMessage {
@@ -48,8 +41,6 @@ export interface EncodedMessage {
   /** Index in the list of commands. */
   readonly command: number;
 }
-
-type Describe = () => string;
 
 /** Turns commands into nfnetlink messages. Throws RangeError when a value does not fit its type. */
 export function encodeCommands(commands: readonly NftCommand[]): EncodedMessage[] {
@@ -71,24 +62,6 @@ function describeSafely(command: NftCommand): string {
   } catch {
     return `${command.verb} ${command.object.kind}`;
   }
-}
-
-/** Begin and end of a batch: everything between is applied at once. */
-export function batchMessage(kind: keyof typeof NFNL_MSG_BATCH): NetlinkMessage {
-  return new MessageWriter(NFNL_MSG_BATCH[kind], 0, 20)
-    .u8(0)
-    .u8(0)
-    .u16be(NFNL_SUBSYS_NFTABLES)
-    .finish(`batch ${kind.toLowerCase()}`);
-}
-
-/** A message of nf_tables; `payload` is nfgenmsg: family, version, resource. */
-export function tablesMessage(type: number, flags: number, family: NftFamily | undefined): MessageWriter {
-  const out = new MessageWriter((NFNL_SUBSYS_NFTABLES << 8) | type, flags);
-  return out
-    .u8(family === undefined ? 0 : NFPROTO[family])
-    .u8(0)
-    .u16(0);
 }
 
 const CREATE_FLAGS = { add: NLM_F.CREATE, create: NLM_F.CREATE | NLM_F.EXCL } as const;
@@ -248,79 +221,6 @@ function encodeChain(
   }
   if (comment !== undefined) out.attrBytes(CHAIN.USERDATA, commentUserData(comment));
   return out.finish(describe);
-}
-
-interface SetEncoding {
-  readonly id: number;
-  readonly describe: Describe;
-  readonly anonymous?: boolean;
-}
-
-function encodeSet(
-  object: NftSet | NftMap,
-  flags: number,
-  { id, describe, anonymous }: SetEncoding,
-): NetlinkMessage {
-  const key = keyFields(object.key);
-  const data = object.kind === 'map' && typeof object.data !== 'string' ? keyFields(object.data) : [];
-  const out = tablesMessage(MSG.NEWSET, flags, object.table.family);
-  out.attrString(SET.TABLE, object.table.name).attrString(SET.NAME, object.name);
-  out.attrU32be(SET.FLAGS, setFlags(object, key) | (anonymous === true ? SET_FLAG.ANONYMOUS : 0));
-  out
-    .attrU32be(SET.KEY_TYPE, typeNumber(key.map(({ type }) => type)))
-    .attrU32be(SET.KEY_LEN, fieldsLength(key));
-  if (object.kind === 'map') encodeDataType(out, object, data);
-  out.attrU32be(SET.ID, id);
-  encodeSetDescription(out, object, key);
-  if (object.timeoutMs !== undefined) out.attrU64be(SET.TIMEOUT, BigInt(object.timeoutMs));
-  if (object.gcIntervalMs !== undefined) out.attrU32be(SET.GC_INTERVAL, object.gcIntervalMs);
-  if (object.counter === true) {
-    out.attrNested(SET.EXPR, () => {
-      out.attrString(EXPR.NAME, 'counter');
-      out.attrNested(EXPR.DATA, () => undefined);
-    });
-  }
-  out.attrBytes(SET.USERDATA, setUserData(object, { key: singleOrder(key), data: singleOrder(data) }));
-  return out.finish(describe);
-}
-
-function encodeDataType(out: MessageWriter, object: NftMap, data: readonly Field[]): void {
-  if (object.data === 'verdict') out.attrU32be(SET.DATA_TYPE, DATA_TYPE_VERDICT).attrU32be(SET.DATA_LEN, 0);
-  else if (object.data === 'counter') out.attrU32be(SET.OBJ_TYPE, OBJECT_COUNTER);
-  else {
-    out.attrU32be(SET.DATA_TYPE, typeNumber(data.map(({ type }) => type)));
-    out.attrU32be(SET.DATA_LEN, fieldsLength(data));
-  }
-}
-
-/** The size, and for intervals of concatenations the length of each field. */
-function encodeSetDescription(out: MessageWriter, object: NftSet | NftMap, key: readonly Field[]): void {
-  const fields = key.length > 1 && object.flags?.includes('interval') === true;
-  if (object.size === undefined && !fields) return;
-  out.attrNested(SET.DESC, () => {
-    if (object.size !== undefined) out.attrU32be(SET_DESC.SIZE, object.size);
-    if (!fields) return;
-    out.attrNested(SET_DESC.CONCAT, () => {
-      for (const field of key) out.attrNested(1, () => out.attrU32be(SET_FIELD_LEN, field.length));
-    });
-  });
-}
-
-/** Verdicts and concatenations have no byte order as a whole. */
-function singleOrder(fields: readonly Field[]): Field['order'] | undefined {
-  return fields.length === 1 ? fields[0]?.order : undefined;
-}
-
-function setFlags(object: NftSet | NftMap, key: readonly Field[]): number {
-  const has = new Set<string>(object.flags);
-  return (
-    (has.has('constant') ? SET_FLAG.CONSTANT : 0) |
-    (has.has('interval') ? SET_FLAG.INTERVAL : 0) |
-    (has.has('interval') && key.length > 1 ? SET_FLAG.CONCAT : 0) |
-    (has.has('timeout') || object.timeoutMs !== undefined ? SET_FLAG.TIMEOUT : 0) |
-    (has.has('dynamic') ? SET_FLAG.EVAL : 0) |
-    (object.kind === 'map' ? (object.data === 'counter' ? SET_FLAG.OBJECT : SET_FLAG.MAP) : 0)
-  );
 }
 
 function encodeCounter(

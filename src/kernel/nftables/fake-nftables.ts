@@ -13,6 +13,7 @@ import type {
   Table,
 } from './objects.ts';
 import { SET_FLAG } from './nf-tables.ts';
+import { type References, references } from './references.ts';
 import { NftablesError } from './nftables-error.ts';
 import type { ListedChain, ListedRule, ListedSet, ListedTable, Nftables } from './nftables.ts';
 import { printCommand, printElement, printRule } from './print.ts';
@@ -377,31 +378,4 @@ function requireUnused(table: FakeTable, list: keyof References, name: string): 
   ];
   if (values.some((value) => references(value)[list].includes(name)))
     throw new Refusal('EBUSY', `${name} is in use`);
-}
-
-interface References {
-  readonly chains: readonly string[];
-  readonly sets: readonly string[];
-  readonly counters: readonly string[];
-}
-
-/** Names found anywhere within the statements: they are plain values, so a walk over all of them finds every one. */
-function references(values: unknown): References {
-  const found = { chains: [] as string[], sets: [] as string[], counters: [] as string[] };
-  const visit = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null || value instanceof Uint8Array) return;
-    const { kind, name, chain } = value as { kind?: unknown; name?: unknown; chain?: unknown };
-    if (kind === 'verdict' && typeof chain === 'string') found.chains.push(chain);
-    if (typeof name === 'string' && (kind === 'set' || (kind === 'map' && 'table' in value))) {
-      found.sets.push(name);
-      return;
-    }
-    if (typeof name === 'string' && kind === 'counter') {
-      found.counters.push(name);
-      return;
-    }
-    for (const part of Object.values(value)) visit(part);
-  };
-  visit(values);
-  return found;
 }

@@ -12,7 +12,8 @@ import {
   elementAtOffset,
   messageAttributes,
 } from './decode.ts';
-import { type EncodedMessage, batchMessage, encodeCommands, tablesMessage } from './encode.ts';
+import { type EncodedMessage, encodeCommands } from './encode.ts';
+import { batchMessage, tablesMessage } from './tables-message.ts';
 import { ELEM_LIST, GEN_ID, MSG, RULE, SET, SET_FLAG, TABLE } from './nf-tables.ts';
 import { NftablesError } from './nftables-error.ts';
 import {

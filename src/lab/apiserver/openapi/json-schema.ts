@@ -4,6 +4,7 @@ import { definitionNamed, type FieldSchema, scalarSchema, type TypeSchema } from
 export interface JsonSchema {
   readonly type?: string;
   readonly format?: string;
+  readonly description?: string;
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly additionalProperties?: JsonSchema | boolean;
   readonly items?: JsonSchema | readonly JsonSchema[];

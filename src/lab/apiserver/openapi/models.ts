@@ -213,6 +213,7 @@ function customTypeModel(json: JsonSchema, dialect: Dialect): Model {
   const model: Model = {};
   if (json.type) model.type = json.type;
   if (json.format) model.format = json.format;
+  if (json.description) model.description = json.description;
   if (json.required) model.required = json.required;
   if (json.items && !Array.isArray(json.items))
     model.items = customTypeModel(json.items as JsonSchema, dialect);

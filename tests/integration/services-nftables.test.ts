@@ -18,6 +18,7 @@ import { type TestEndpoint, testService, testSlice } from '../../src/services/te
 import { type Outcome, connect } from './support/connect.ts';
 
 const NODE_ADDRESS = '172.18.0.2';
+const NODE_ADDRESS6 = 'fd00:18::2';
 const PORT = 8080;
 
 /** A pod that says its name and whom it saw, over TCP and UDP. */
@@ -25,6 +26,7 @@ interface EchoPod {
   readonly name: string;
   readonly netns: Netns;
   readonly address: string;
+  readonly address6: string;
   close(): void;
 }
 
@@ -46,7 +48,7 @@ async function startPod(network: NodePodNetwork, name: string): Promise<EchoPod>
     udp.close();
     netns.close();
   };
-  return { name, netns, address: addresses[0] ?? '', close };
+  return { name, netns, address: addresses[0] ?? '', address6: addresses[1] ?? '', close };
 }
 
 /** One node with a pod network, its eth0 in a namespace that stands for the rest of the world. */
@@ -63,14 +65,24 @@ function startNode(): TestNode {
   rtnl.setLink('lo', { up: true });
   rtnl.addLink({ kind: 'veth', name: 'eth0', peer: { name: 'eth0', netns: world } });
   rtnl.addAddress({ link: 'eth0', address: NODE_ADDRESS, prefixLength: 24 });
+  rtnl.addAddress({ link: 'eth0', address: NODE_ADDRESS6, prefixLength: 64, noDad: true });
   rtnl.setLink('eth0', { up: true });
   const outside = openRtnl({ netns: world });
   outside.setLink('eth0', { up: true });
   outside.addAddress({ link: 'eth0', address: '172.18.0.1', prefixLength: 24 });
   outside.close();
   rtnl.replaceRoute({ dst: '0.0.0.0/0', gateway: '172.18.0.1' });
-  withNetns(netns, () => writeSysctl('net.ipv4.ip_forward', 1));
-  const network = createPodNetwork({ netns, rtnl, podCidr: '10.244.0.0/24', databasePath: ':memory:' });
+  rtnl.replaceRoute({ dst: '::/0', gateway: 'fd00:18::1' });
+  withNetns(netns, () => {
+    writeSysctl('net.ipv4.ip_forward', 1);
+    writeSysctl('net.ipv6.conf.all.forwarding', 1);
+  });
+  const network = createPodNetwork({
+    netns,
+    rtnl,
+    podCidr: '10.244.0.0/24,fd00:244::/64',
+    databasePath: ':memory:',
+  });
   const close = (): void => {
     network.close();
     rtnl.close();
@@ -209,6 +221,22 @@ function testServiceBackend(
         assert.ok(backend.isIntact());
       });
     }
+
+    test('IPv6: endpoints get connections, a pod reaches itself, none is a rejection', async () => {
+      load([]);
+      const [one] = servers;
+      assert.ok(one);
+      const over6 = (from: Netns): Promise<Outcome[]> => connect(from, { address: 'fd00:96::1', port: 80 });
+      compiler.setService(testService('six', 'fd00:96::1', [web]));
+      backend.apply(compiler.takeChange());
+      assert.equal((await over6(client.netns))[0]?.error, 'ECONNREFUSED');
+      assert.equal((await over6(node.netns))[0]?.error, 'ECONNREFUSED');
+      compiler.setSlice(testSlice('six', 'a', targets, [{ address: one.address6, nodeName: 'node-1' }]));
+      backend.apply(compiler.takeChange());
+      assert.equal((await over6(client.netns))[0]?.answer, `one ${client.address6}`);
+      assert.match((await over6(node.netns))[0]?.answer ?? '', /^one /u);
+      assert.equal((await over6(one.netns))[0]?.answer, `one ${NODE_ADDRESS6}`);
+    });
 
     test('a port that the Service does not have is rejected', async () => {
       load(servers);

@@ -128,22 +128,25 @@ for (const kubectl of kubectls) {
     const socket = join(directory, 'tmux');
     const tmux = (...args: string[]): string =>
       spawnSync('tmux', ['-S', socket, '-f', '/dev/null', ...args], { encoding: 'utf8' }).stdout;
-    t.after(() => tmux('kill-server'));
-    tmux(
-      'new-session',
-      '-d',
-      '-x',
-      '90',
-      '-y',
-      '20',
-      `${shellCommand('exec -it web -- sh')}; echo "code $?"; sleep 100`,
-    );
-    const screen = (): string => tmux('capture-pane', '-p');
-    await until(() => screen().includes('size 90x20'), 'the first size');
-    tmux('resize-window', '-x', '70', '-y', '30');
-    await until(() => screen().includes('size 70x30'), 'the second size');
-    tmux('send-keys', 'exit 5', 'Enter');
-    await until(() => screen().includes('code 5'), 'the exit code');
+    try {
+      tmux(
+        'new-session',
+        '-d',
+        '-x',
+        '90',
+        '-y',
+        '20',
+        `${shellCommand('exec -it web -- sh')}; echo "code $?"; sleep 100`,
+      );
+      const screen = (): string => tmux('capture-pane', '-p');
+      await until(() => screen().includes('size 90x20'), 'the first size');
+      tmux('resize-window', '-x', '70', '-y', '30');
+      await until(() => screen().includes('size 70x30'), 'the second size');
+      tmux('send-keys', 'exit 5', 'Enter');
+      await until(() => screen().includes('code 5'), 'the exit code');
+    } finally {
+      tmux('kill-server');
+    }
   });
 
   test(title('attach speaks to the container'), async (t) => {

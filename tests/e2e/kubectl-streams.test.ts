@@ -119,9 +119,8 @@ for (const kubectl of kubectls) {
   });
 
   test(title('exec -it follows the size of the terminal'), async (t) => {
-    const missing = ['tmux'].find((program) => spawnSync(program, ['-V']).status !== 0);
-    if (missing) {
-      t.skip(`${missing} is not installed (apt-get install ${missing})`);
+    if (spawnSync('tmux', ['-V']).status !== 0) {
+      t.skip('tmux is not installed (apt-get install tmux)');
       return;
     }
     const { shellCommand, directory } = await setUp(t, kubectl);

@@ -91,11 +91,11 @@ class MemoryZone implements Zone {
     const before = this.#owners.get(owner);
     // Added first, so that names which stay are not dropped and made again.
     for (const record of records) {
-      const name = this.#hold(record.name);
+      const name = this.#hold(nameKey(record.name), record.name);
       name.records.push(record);
       name.prepared = undefined;
     }
-    for (const name of names) this.#hold(name).dependants++;
+    for (const name of names) this.#hold(nameKey(name), name).dependants++;
     this.#remove(before);
     if (records.length + names.length > 0) this.#owners.set(owner, { records, names });
     else this.#owners.delete(owner);
@@ -164,14 +164,14 @@ class MemoryZone implements Zone {
     return printRecords(this.records());
   }
 
-  #hold(text: string): ZoneName {
-    const key = nameKey(text);
+  /** The name, made if it is new, together with the names above it. */
+  #hold(key: NameKey, text?: string): ZoneName {
     const known = this.#names.get(key);
     if (known !== undefined) return known;
-    const name: ZoneName = { name: text, records: [], dependants: 0, prepared: undefined };
+    const name: ZoneName = { name: text ?? printKey(key), records: [], dependants: 0, prepared: undefined };
     this.#names.set(key, name);
     const parent = this.#parentWithin(key);
-    if (parent !== undefined) this.#hold(printKey(parent)).dependants++;
+    if (parent !== undefined) this.#hold(parent).dependants++;
     return name;
   }
 

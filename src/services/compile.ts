@@ -1,6 +1,7 @@
-import { canonicalIp, tryParseIp } from '../model/ip.ts';
+import { isIPv4 } from 'node:net';
+import { canonicalIp } from '../model/ip.ts';
 import { type EndpointSlice, type Service, type ServicePort, objectKey } from '../model/objects.ts';
-import { chooseEndpoints } from './endpoints.ts';
+import { chooseEndpoints, readAddress } from './endpoints.ts';
 import { type PlanChange, type PlannedPort, type Protocol, type ServicePlan, frontKey } from './plan.ts';
 
 export interface CompileOptions {
@@ -135,7 +136,8 @@ class IncrementalCompiler implements ServiceCompiler {
       service === undefined ? NOTHING : compileService(service, this.#sortedSlices(key), this.#local);
     for (const port of ports) {
       const front = frontKey(port);
-      this.#claims.set(front, [...(this.#claims.get(front) ?? []), port]);
+      const others = this.#claims.get(front);
+      this.#claims.set(front, others === undefined ? [port] : [...others, port]);
       touched.add(front);
     }
     if (ports.length === 0) this.#portsOf.delete(key);
@@ -180,12 +182,12 @@ export function compileService(
   const ports: PlannedPort[] = [];
   const ignored: string[] = [];
   for (const text of clusterIps(service)) {
-    const ip = tryParseIp(text);
-    if (ip === undefined) {
+    const family = isIPv4(text) ? 4 : 6;
+    const address = readAddress(text, family);
+    if (address === undefined) {
       ignored.push(`spec.clusterIPs has ${JSON.stringify(text)}, which is no address`);
       continue;
     }
-    const address = canonicalIp(text);
     if (local.has(address)) {
       ignored.push(`this node answers on ${address} itself`);
       continue;
@@ -200,9 +202,9 @@ export function compileService(
         address,
         port: port.port,
         protocol,
-        family: ip.family,
+        family,
         ...origin(service, port, index),
-        ...chooseEndpoints({ service, port, family: ip.family }, slices),
+        ...chooseEndpoints({ service, port, family }, slices),
       });
     }
   }

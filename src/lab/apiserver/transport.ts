@@ -7,6 +7,7 @@ import type { Handler } from './rest/handler.ts';
 import { openWatch } from './rest/watch.ts';
 import type { Core } from './server-core.ts';
 import { internalError, StatusError, unknownResource } from './status.ts';
+import { createTurns } from './take-turns.ts';
 
 export interface LocalTransportOptions {
   readonly core: Core;
@@ -28,6 +29,7 @@ export function createLocalTransport({
   onError,
 }: LocalTransportOptions): Transport {
   const aborts = new Set<() => void>();
+  const takeTurns = createTurns();
   let closed = false;
 
   function answer({
@@ -113,7 +115,7 @@ export function createLocalTransport({
       request.signal?.throwIfAborted();
       try {
         // Callers never see an answer in the same turn, as over a network.
-        await Promise.resolve();
+        await takeTurns();
         return answer(request);
       } catch (error) {
         const { status } = refusal(error, `${request.method} ${request.path}`);

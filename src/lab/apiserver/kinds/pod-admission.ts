@@ -18,7 +18,8 @@ export function admitServiceAccount(pod: Loose, { store, call }: RuleContext): v
   const account = store.get({ storage: 'serviceaccounts', namespace, name });
   // The controller that makes `default` may be a moment late; any other account has to be there.
   if (account === undefined && name !== 'default') {
-    throw forbidden(call.kind, stringAt(metadata, 'name'), {
+    // Without the random end of a generated name: a controller that tries again gets the same words again.
+    throw forbidden(call.kind, stringAt(metadata, 'generateName') || stringAt(metadata, 'name'), {
       why: `error looking up service account ${namespace}/${name}: serviceaccount ${JSON.stringify(name)} not found`,
     });
   }

@@ -42,9 +42,10 @@ export function createControllers({
   log = () => {},
   clock = systemClock,
 }: ControllersOptions): Controller {
-  const informers = createInformers(client, (error) =>
-    log('warning', `controllers: watch: ${errorMessage(error)}`),
-  );
+  const informers = createInformers(client, {
+    clock,
+    onError: (error) => log('warning', `controllers: watch: ${errorMessage(error)}`),
+  });
   const context: ControllerContext = {
     client,
     informers,

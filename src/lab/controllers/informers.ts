@@ -1,4 +1,5 @@
 import type { Client } from '../../cluster/client.ts';
+import type { Clock } from '../../cluster/clock.ts';
 import { createInformer, type Informer, type InformerOptions } from '../../cluster/informer.ts';
 import {
   configMaps,
@@ -72,9 +73,14 @@ const byService = ({ metadata }: EndpointSlice): readonly string[] => {
   return service ? [`${metadata.namespace ?? ''}/${service}`] : [];
 };
 
-export function createInformers(client: Client, onError: (error: unknown) => void): Informers {
+export interface InformersOptions {
+  readonly onError: (error: unknown) => void;
+  readonly clock: Clock;
+}
+
+export function createInformers(client: Client, { onError, clock }: InformersOptions): Informers {
   const of = <T extends KubeObject>(resource: Resource<T>, options: InformerOptions<T> = {}): Informer<T> =>
-    createInformer(client, resource, { onError, ...options });
+    createInformer(client, resource, { onError, clock, ...options });
   return {
     pods: of(pods, {
       indexes: {

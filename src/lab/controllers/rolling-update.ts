@@ -148,3 +148,8 @@ function clampTo(limit: number, value: number): number {
 function age({ metadata }: ReplicaSet): number {
   return -Date.parse(metadata?.creationTimestamp ?? '');
 }
+
+/** The size a ReplicaSet will have: what the scales say, or what it has. */
+export function sizeOf(scales: readonly Scale[], replicaSet: ReplicaSet): number {
+  return scales.find((scale) => scale.replicaSet === replicaSet)?.replicas ?? replicasOf(replicaSet);
+}

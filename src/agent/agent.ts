@@ -42,6 +42,15 @@ export interface Agent {
   run(signal: AbortSignal): Promise<void>;
 }
 
+/** Of the node's namespace, set before the first pod is connected: new links inherit `default`. */
+const nodeSysctls = {
+  'net.ipv4.ip_forward': '1',
+  // A pod that reaches itself through its Service leaves and enters by one link. The redirects the kernel would send
+  // for that are of no use to the pod and take from the ICMP errors it may get (icmp(7)). `all` and the link's are ORed.
+  'net.ipv4.conf.all.send_redirects': '0',
+  'net.ipv4.conf.default.send_redirects': '0',
+} as const;
+
 /** Local addresses a node answers on by itself live on `lo`: they need no device of their own. */
 function addLocalAddress(rtnl: Rtnl, address: string): void {
   try {
@@ -82,7 +91,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
     const nftables = openNftables({ netns });
     try {
       const config = await readClusterConfig(client);
-      writeSysctl('net.ipv4.ip_forward', '1');
+      for (const [name, value] of Object.entries(nodeSysctls)) writeSysctl(name, value);
       rtnl.setLink('lo', { up: true });
       addLocalAddress(rtnl, config.clusterDns);
       const { podCidr } = await ownNode(client, nodeName, signal);

@@ -343,14 +343,13 @@ export class ContainerInstance {
     if (this.workload !== workload) return;
     if (!spec.startupProbe) return this.#startedUp(of, workload, startedAtMs);
     this.#probe(of, workload, spec.startupProbe, 'Startup', startedAtMs, 'unknown', (healthy) => {
-      if (!healthy)
-        return void this.kill(
-          of,
-          graceMsOf(of.pod, spec.startupProbe),
-          `Container ${spec.name} failed startup probe, will be restarted`,
-        );
-      this.stopProbes();
-      this.#startedUp(of, workload, startedAtMs);
+      if (healthy) {
+        this.stopProbes();
+        this.#startedUp(of, workload, startedAtMs);
+        return;
+      }
+      const why = `Container ${spec.name} failed startup probe, will be restarted`;
+      void this.kill(of, graceMsOf(of.pod, spec.startupProbe), why);
     });
   }
 

@@ -259,3 +259,17 @@ test('createKubelet counts an exec probe of a stand-in as passed and says so', a
   const event = await lab.untilEvent('execprobe', ({ reason }) => reason === 'ExecSkipped');
   assert.match(event.message ?? '', /^Container c is a stand-in for redis/);
 });
+
+test('createKubelet probes over TLS a stand-in that speaks TLS', async () => {
+  await lab.run('tls', {
+    containers: [
+      {
+        name: 'c',
+        image: 'x',
+        ports: [{ name: 'https', containerPort: 8443 }],
+        readinessProbe: { httpGet: { port: 'https', scheme: 'HTTPS' } },
+      },
+    ],
+  });
+  await lab.until('tls', isReady);
+});

@@ -1,6 +1,8 @@
 import http from 'node:http';
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
+import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
+import { createPki } from '../../apiserver/pki.ts';
 import { answerGrpc, isGrpc, isWatch } from './grpc.ts';
 import { jsonAnswer, plainAddress, textAnswer, type Client, type Identity } from './identity.ts';
 
@@ -25,6 +27,8 @@ export interface StandInServer {
   serveHttp1(socket: Socket, owner: ConnectionOwner): void;
   /** The result ends the connection when the requests on it are answered. */
   serveHttp2(socket: Socket, owner: ConnectionOwner): () => void;
+  /** HTTP over TLS, with a certificate nobody vouches for. The result ends the connection. */
+  serveTls(socket: Socket, owner: ConnectionOwner): () => void;
   close(): void;
 }
 
@@ -38,11 +42,28 @@ export function createStandInServer(): StandInServer {
   const h2 = http2.createServer({ maxSessionMemory: 10, settings: { maxConcurrentStreams: 250 } });
   h2.on('stream', answerStream);
   h2.on('sessionError', () => {});
-  return {
+  let secureContext: SecureContext | undefined;
+  const serving: StandInServer = {
     serveHttp1(socket: OwnedSocket, connectionOwner) {
       socket[owner] = connectionOwner;
       http1.emit('connection', socket);
       socket.resume();
+    },
+    serveTls(socket, connectionOwner) {
+      secureContext ??= makeSecureContext();
+      const secure = new TLSSocket(socket, {
+        isServer: true,
+        secureContext,
+        ALPNProtocols: ['h2', 'http/1.1'],
+      });
+      secure.on('error', () => socket.destroy());
+      secure.setTimeout(HANDSHAKE_MS, () => secure.destroy());
+      secure.once('secure', () => {
+        secure.setTimeout(0);
+        if (secure.alpnProtocol === 'h2') serving.serveHttp2(secure, connectionOwner);
+        else serving.serveHttp1(secure, connectionOwner);
+      });
+      return () => secure.end();
     },
     serveHttp2(socket: OwnedSocket, connectionOwner) {
       socket[owner] = connectionOwner;
@@ -60,6 +81,14 @@ export function createStandInServer(): StandInServer {
       h2.close();
     },
   };
+  return serving;
+}
+
+const HANDSHAKE_MS = 10_000;
+
+function makeSecureContext(): SecureContext {
+  const { certificate, key } = createPki({ hosts: ['stand-in.podnet'] }).server;
+  return createSecureContext({ cert: certificate, key });
 }
 
 function answer(request: http.IncomingMessage, response: http.ServerResponse): void {

@@ -188,6 +188,7 @@ class StandIn implements Workload, ConnectionOwner {
       if (seen.length > 0) socket.unshift(seen);
       if (protocol === 'http1') this.#options.server.serveHttp1(socket, this);
       else if (protocol === 'http2') connection.drain = this.#options.server.serveHttp2(socket, this);
+      else if (protocol === 'tls') connection.drain = this.#options.server.serveTls(socket, this);
       else this.#echo(socket);
     };
     const onData = (data: Buffer): void => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { readdirSync } from 'node:fs';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
@@ -189,4 +190,13 @@ test('attach speaks with the container itself until it ends', async () => {
   await lab.client.delete(pods, { namespace: 'shop', name: 'program' }, { gracePeriodSeconds: 1 });
   await session.closed;
   assert.deepEqual(session.status().details?.causes, [{ reason: 'ExitCode', message: '137' }]);
+});
+
+test('exec in a stand-in ends with it', async () => {
+  const session = await exec('stand-in/web', ['sh', '-c', 'trap "" TERM HUP; sleep 1000']);
+  await lab.client.delete(pods, { namespace: 'shop', name: 'stand-in' }, { gracePeriodSeconds: 1 });
+  await session.closed;
+  assert.deepEqual(session.status().details?.causes, [{ reason: 'ExitCode', message: '137' }]);
+  await lab.until('stand-in', (pod) => pod === undefined);
+  assert.deepEqual(readdirSync('/run/podnet/nodes/node-1/pods'), []);
 });

@@ -13,7 +13,7 @@ import { DEFAULT_PATH, findProgram } from '../workloads/isolate/programs.ts';
 import { createContainerLog, type ContainerLog } from '../workloads/logs/container-log.ts';
 import { standInPorts } from '../workloads/standin/ports.ts';
 import { startStandIn } from '../workloads/standin/stand-in.ts';
-import type { ExitStatus, Workload } from '../workloads/workload.ts';
+import type { Execution, ExitStatus, Workload } from '../workloads/workload.ts';
 import { containerCommand, type ContainerKind } from './container-command.ts';
 import {
   newRecord,
@@ -50,6 +50,7 @@ export class ContainerInstance {
   readonly #changed: () => void;
   #probers: Prober[] = [];
   #saidSkippedExec = false;
+  #runDirectory = '';
   /** Why this run is being ended, if the kubelet ends it. */
   #killing: Promise<void> | undefined;
 
@@ -173,6 +174,7 @@ export class ContainerInstance {
     }
     const ports = standInPorts(spec);
     let space: ContainerSpace | undefined;
+    const guests = new Set<Execution>();
     const workload = await startStandIn({
       identity: {
         namespace: pod.metadata?.namespace ?? '',
@@ -186,9 +188,18 @@ export class ContainerInstance {
       ports,
       server: standIns,
       output,
-      exec: (request) => (space ??= this.#space(of, environment, directory)).startFirst(request),
+      exec: (request) => {
+        const guest = (space ??= this.#space(of, environment, directory)).startFirst(request);
+        guests.add(guest);
+        void guest.exited.finally(() => guests.delete(guest));
+        return guest;
+      },
     });
-    void workload.exited.then(() => space?.close());
+    // What was started beside a stand-in ends with it, as it would in a container.
+    void workload.exited.finally(() => {
+      for (const guest of guests) guest.kill('SIGKILL');
+      space?.close();
+    });
     const where =
       ports.length === 0 ? 'no ports' : ports.map(({ port, protocol }) => `${protocol} ${port}`).join(', ');
     const message = `Stand-in for image ${spec.image ?? ''} answers on ${where}`;
@@ -228,6 +239,7 @@ export class ContainerInstance {
       ...(podContext?.fsGroup === undefined ? [] : [podContext.fsGroup]),
     ];
     mkdirSync(directory, { recursive: true, mode: 0o700 });
+    this.#runDirectory = directory;
     return createContainerSpace(isolation, sandbox.namespaces, {
       directory,
       environment,
@@ -259,6 +271,7 @@ export class ContainerInstance {
     if (!(error instanceof PodnetError)) this.#context.onError(error);
     this.log?.write('stderr', `podnet: container ${name}: ${message}\n`);
     this.log?.end();
+    this.#discardLayer();
     const isPortTaken = error instanceof PodnetError && error.code === 'port-taken';
     this.#ended(
       {
@@ -278,6 +291,7 @@ export class ContainerInstance {
   #exited(status: ExitStatus, startedAtMs: number, containerId: string): void {
     const nowMs = this.#context.clock.now();
     this.stopProbes();
+    this.#discardLayer();
     this.log?.end();
     this.workload = undefined;
     this.#killing = undefined;
@@ -468,12 +482,10 @@ export class ContainerInstance {
     this.previousLog?.remove();
   }
 
-  /** The writable layer of ended runs. */
-  discardLayers(sandbox: PodSandbox): void {
-    rmSync(`${sandbox.directory}/containers/${this.record.name}/run-${this.record.restartCount}`, {
-      recursive: true,
-      force: true,
-    });
+  /** The writable layer of a run that has ended: logs and volumes lie elsewhere. */
+  #discardLayer(): void {
+    if (this.#runDirectory !== '') rmSync(this.#runDirectory, { recursive: true, force: true });
+    this.#runDirectory = '';
   }
 }
 

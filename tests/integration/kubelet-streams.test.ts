@@ -189,7 +189,7 @@ test('attach speaks with the container itself until it ends', async () => {
   assert.equal(session.text(CHANNEL.stdout), 'got hello\n');
   await lab.client.delete(pods, { namespace: 'shop', name: 'program' }, { gracePeriodSeconds: 1 });
   await session.closed;
-  assert.deepEqual(session.status().details?.causes, [{ reason: 'ExitCode', message: '137' }]);
+  assert.equal(session.status().status, 'Success');
 });
 
 test('exec in a stand-in ends with it', async () => {

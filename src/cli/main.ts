@@ -69,6 +69,7 @@ program
   .option('--name <name>', 'of the cluster; several run side by side')
   .option('--link <kind>', "pods' links: routed")
   .option('--cidr <cidr>', "pods' addresses (default 10.244.0.0/16)")
+  .option('--node-cidr-mask-size <bits>', "of each node's part of it (default 24: 253 pods)", wholeNumber)
   .option('--service-cidr <cidr>', "Services' addresses (default 10.96.0.0/16)")
   .option('--cluster-domain <domain>', 'of DNS names (default cluster.local)')
   .option('--config <file>', 'YAML file with these settings; flags win')

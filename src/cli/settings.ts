@@ -8,6 +8,7 @@ const types = {
   nodes: 'number',
   link: 'string',
   cidr: 'string',
+  nodeCidrMaskSize: 'number',
   serviceCidr: 'string',
   clusterDomain: 'string',
 } as const satisfies Record<keyof LabSettings, 'string' | 'number'>;

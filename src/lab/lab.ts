@@ -120,7 +120,7 @@ export function createLab(
     await bootstrap(client, options);
     const { clusterCidr, nodeCidrPrefixLength } = options;
     running = Promise.all([
-      createControllers({ client, clusterCidr, nodeCidrPrefixLength, log }).run(stopping.signal),
+      createControllers({ client, clusterCidr, nodeCidrPrefixLength, ca: pki.ca, log }).run(stopping.signal),
       schedule(client),
     ]);
     running.catch((error: unknown) => log('error', `controllers: ${errorText(error)}`));

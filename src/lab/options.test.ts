@@ -46,6 +46,11 @@ const refused: readonly (readonly [LabSettings, string])[] = [
   [{ cidr: 'fd00::/64' }, 'cidr: "fd00::/64" is not an IPv4 CIDR'],
   [{ cidr: '10.244.1.0/16' }, 'cidr: "10.244.1.0/16" has bits set beyond its prefix'],
   [{ cidr: '10.244.0.0/27' }, 'cidr: 10.244.0.0/27 is too small for 3 nodes: each needs at least a /28'],
+  [
+    { cidr: '10.244.0.0/23', nodeCidrMaskSize: 24 },
+    'cidr: 10.244.0.0/23 is too small for 3 nodes: each needs a /24',
+  ],
+  [{ nodeCidrMaskSize: 30 }, "nodeCidrMaskSize: 30 is not the length of a node's prefix"],
   [{ cidr: '172.18.0.0/16' }, "cidr: 172.18.0.0/16 overlaps the lab's own 172.18.0.0/24"],
   [{ cidr: '10.0.0.0/8' }, 'serviceCidr: 10.96.0.0/16 overlaps cidr 10.0.0.0/8'],
   [{ serviceCidr: '10.96.0.0/30' }, "serviceCidr: 10.96.0.0/30 cannot hold a cluster's Services"],

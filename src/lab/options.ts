@@ -31,6 +31,7 @@ export interface LabSettings {
   readonly nodes?: number;
   readonly link?: string;
   readonly cidr?: string;
+  readonly nodeCidrMaskSize?: number;
   readonly serviceCidr?: string;
   readonly clusterDomain?: string;
 }
@@ -53,6 +54,23 @@ function ipv4Cidr(where: string, text: string): Cidr {
   return parsed.network;
 }
 
+/** The length of each node's part of the pods' CIDR: /24 as everywhere, or as much as there is. */
+function nodeMask(wanted: number | undefined, cluster: Cidr, nodes: number): number {
+  const bitsForNodes = Math.ceil(Math.log2(nodes));
+  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 16 && wanted <= 28)) {
+    refuse('nodeCidrMaskSize', `${wanted} is not the length of a node's prefix`, 'Choose from 16 to 28.');
+  }
+  const length = wanted ?? Math.max(24, Math.min(28, cluster.prefixLength + bitsForNodes));
+  if (length - cluster.prefixLength < bitsForNodes) {
+    refuse(
+      'cidr',
+      `${formatCidr(cluster)} is too small for ${nodes} nodes: each needs ${wanted === undefined ? 'at least a /28' : `a /${wanted}`}`,
+      `Use a prefix of /${length - bitsForNodes} or shorter, or fewer nodes.`,
+    );
+  }
+  return length;
+}
+
 /** The options for these settings, or one clear error naming the setting that is wrong. */
 export function labOptions(settings: LabSettings): LabOptions {
   const name = settings.name ?? 'podnet';
@@ -70,14 +88,7 @@ export function labOptions(settings: LabSettings): LabOptions {
   if (link !== 'routed') refuse('link', `"${link}" is not a kind of link`, 'Use --link routed.');
 
   const cluster = ipv4Cidr('cidr', settings.cidr ?? '10.244.0.0/16');
-  const nodeCidrPrefixLength = Math.max(24, Math.min(28, cluster.prefixLength + Math.ceil(Math.log2(nodes))));
-  if (2 ** (nodeCidrPrefixLength - cluster.prefixLength) < nodes) {
-    refuse(
-      'cidr',
-      `${formatCidr(cluster)} is too small for ${nodes} nodes: each needs at least a /28`,
-      `Use a prefix of /${28 - Math.ceil(Math.log2(nodes))} or shorter, or fewer nodes.`,
-    );
-  }
+  const nodeCidrPrefixLength = nodeMask(settings.nodeCidrMaskSize, cluster, nodes);
   const services = ipv4Cidr('serviceCidr', settings.serviceCidr ?? '10.96.0.0/16');
   if (services.prefixLength > 27 || services.prefixLength < 8) {
     refuse(

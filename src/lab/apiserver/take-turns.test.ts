@@ -4,13 +4,13 @@ import { createTurns } from './take-turns.ts';
 
 test('createTurns gives timers their turn in a loop that never waits for anything else', async () => {
   const takeTurns = createTurns();
-  let timer = false;
+  const timer = { fired: false };
   setTimeout(() => {
-    timer = true;
+    timer.fired = true;
   }, 1);
   const deadline = performance.now() + 5000;
-  while (!timer && performance.now() < deadline) await takeTurns();
-  assert.equal(timer, true);
+  while (!timer.fired && performance.now() < deadline) await takeTurns();
+  assert.equal(timer.fired, true);
 });
 
 test('createTurns costs nothing within a turn', async () => {

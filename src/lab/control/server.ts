@@ -65,8 +65,8 @@ function serve(connection: Socket, handlers: ControlHandlers): void {
 export async function listenControl(fd: number, handlers: ControlHandlers): Promise<Server> {
   const owner = process.getuid?.() ?? 0;
   const server = createServer((connection) => {
-    const fd = socketFd(connection);
-    if (fd === undefined || peerCredentials(fd).uid !== owner) connection.destroy();
+    const peer = socketFd(connection);
+    if (peer === undefined || peerCredentials(peer).uid !== owner) connection.destroy();
     else serve(connection, handlers);
   });
   await new Promise<void>((done, fail) => {

@@ -65,6 +65,8 @@ async function run(): Promise<void> {
     runtimeDirectory: data.runtimeDirectory,
     clusterDns: [data.options.clusterDns],
     clusterDomain: data.options.clusterDomain,
+    // The first two addresses and the last of a node's CIDR are no pod's.
+    maxPods: 2 ** (32 - data.options.nodeCidrPrefixLength) - 3,
     onError: (error) => log('error', `kubelet: ${errorText(error)}`),
   });
   try {

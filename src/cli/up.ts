@@ -1,16 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
-import { connectControl, type ControlClient } from '../lab/control/client.ts';
-import { applyManifests, type Problem } from '../lab/manifests/apply.ts';
-import { loadManifests, type ManifestObject } from '../lab/manifests/load.ts';
 import { labOptions, type LabSettings } from '../lab/options.ts';
 import { launchLab } from '../lab/process/launch.ts';
-import { PodnetError } from '../model/errors.ts';
-import { openCluster, type RunningCluster } from './cluster.ts';
-import { exampleManifests } from './example.ts';
-import { waitUntilReady, type Readiness } from './readiness.ts';
-import { readSettings } from './settings.ts';
-import { printSummary, summarize, type ClusterSummary } from './summary.ts';
-import { createProgress, duration, err, note, out, printResult, type Progress } from './terminal.ts';
 
 export interface UpOptions extends LabSettings {
   readonly filename?: readonly string[];
@@ -20,211 +9,26 @@ export interface UpOptions extends LabSettings {
   readonly timeout: number;
 }
 
-/** Kinds the lab keeps but does not run yet. */
-const stored = new Set([
-  'StatefulSet',
-  'DaemonSet',
-  'Job',
-  'CronJob',
-  'Ingress',
-  'NetworkPolicy',
-  'ReplicationController',
-]);
-
-const controlTimeoutMs = 10_000;
-
-async function connect(name: string): Promise<ControlClient> {
-  const deadline = Date.now() + controlTimeoutMs;
-  for (;;) {
-    const control = await connectControl(name);
-    if (control !== undefined) return control;
-    if (Date.now() > deadline) throw new PodnetError('The lab does not answer', { code: 'lab-gone' });
-    await delay(20);
-  }
-}
-
-function manifestsFor(filename: readonly string[] | undefined): ManifestObject[] {
-  return filename === undefined || filename.length === 0
-    ? loadManifests([exampleManifests])
-    : loadManifests(filename);
-}
-
-async function apply(
-  cluster: RunningCluster,
-  manifests: readonly ManifestObject[],
-  progress: Progress,
-): Promise<Problem[]> {
-  const problems: Problem[] = [];
-  let applied = 0;
-  const idle = new Set<string>();
-  for await (const result of applyManifests(cluster.client, manifests)) {
-    if (result.outcome === 'refused') {
-      problems.push(...result.problems);
-      for (const { where, message } of result.problems) {
-        progress.line(`${err.red('error:')} ${where}: ${result.manifest.title}: ${message}`);
-      }
-    } else {
-      applied += 1;
-      if (stored.has(result.manifest.object.kind)) idle.add(result.manifest.title);
-    }
-    progress.step('manifests', `${applied} of ${manifests.length} objects applied`);
-  }
-  const refused = manifests.length - applied;
-  const text = `${applied} objects applied${refused > 0 ? `, ${refused} refused` : ''}`;
-  progress.step('manifests', text, { done: refused === 0 });
-  if (idle.size > 0) {
-    progress.line(`${err.yellow('note:')} kept, but nothing acts on it yet: ${[...idle].join(', ')}`);
-  }
-  return problems;
-}
-
-/** Services whose selector finds no pod: almost always a label that was mistyped. */
-function idleServices(summary: ClusterSummary, manifests: readonly ManifestObject[]): string[] {
-  return manifests.flatMap(({ object, title, where }) => {
-    if (object.kind !== 'Service') return [];
-    const { selector } = (object as { spec?: { selector?: Record<string, string> } }).spec ?? {};
-    const namespace = object.metadata?.namespace ?? 'default';
-    const found = summary.services.find(
-      (one) => one.namespace === namespace && one.name === object.metadata?.name,
-    );
-    if (selector === undefined || found === undefined || found.readyEndpoints > 0) return [];
-    const labels = Object.entries(selector).map(([key, value]) => `${key}=${value}`);
-    return [`${where('spec.selector')}: ${title}: spec.selector (${labels.join(', ')}) matches no ready pod`];
-  });
-}
-
-function reportPods(progress: Progress): (state: Readiness) => void {
-  return ({ nodesReady, nodes, podsReady, pods, waiting, done }) => {
-    progress.step('nodes', `${nodesReady} of ${nodes} ready`, { done: nodesReady >= nodes });
-    progress.step('pods', `${podsReady} of ${pods} ready`, { done, detail: waiting });
-  };
-}
-
-/** Commands worth typing next, made of what is there. */
-function suggestions(cluster: RunningCluster, summary: ClusterSummary): string {
-  const name = cluster.info.name === 'podnet' ? '' : ` --name ${cluster.info.name}`;
-  const pod = summary.pods.find(({ status, namespace }) => status === 'Running' && namespace === 'default');
-  const target = summary.services.findLast(
-    (service) =>
-      service.readyEndpoints > 0 && service.namespace === 'default' && service.ports.includes('/TCP'),
-  );
-  const lines = ['kubectl get pods -o wide'];
-  if (pod !== undefined && target !== undefined) {
-    const port = /\d+/.exec(target.ports)?.[0] ?? '80';
-    lines.push(
-      `kubectl exec ${pod.name} -- curl -s http://${target.name}:${port}`,
-      `./podnet trace ${pod.name} svc/${target.name}:${port}${name}`,
-    );
-  }
-  lines.push(`./podnet enter node-1${name} -- ip route`, `./podnet down${name}`);
-  return lines.map((line) => `  ${line}`).join('\n');
-}
-
-async function untilInterrupted(control: ControlClient): Promise<void> {
-  const interrupted = new Promise<void>((done) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => done());
-  });
-  await Promise.race([interrupted, control.closed]);
-}
-
-async function bringUp(
-  cluster: RunningCluster,
-  manifests: readonly ManifestObject[],
-  options: {
-    readonly nodes: number;
-    readonly timeoutMs: number;
-    readonly startedMs: number;
-    readonly interrupted: AbortSignal;
-  },
-): Promise<number> {
-  const { nodes, timeoutMs, startedMs, interrupted } = options;
-  const progress = createProgress();
-  try {
-    progress.step(
-      'control plane',
-      `${cluster.info.server}, after ${duration(performance.now() - startedMs)}`,
-      { done: true },
-    );
-    const problems = await apply(cluster, manifests, progress);
-    const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), interrupted]);
-    let last: Readiness | undefined;
-    const show = reportPods(progress);
-    const ready = await waitUntilReady(cluster.client, nodes, {
-      signal,
-      report: (state) => {
-        last = state;
-        show(state);
-      },
-    });
-    progress.end();
-    if (interrupted.aborted) return 130;
-    const summary = await summarize(cluster.client);
-    printResult(`\n${printSummary(summary)}\n`);
-    for (const line of idleServices(summary, manifests)) note(`${err.yellow('warning:')} ${line}`);
-    if (!ready) {
-      note(`${err.red('error:')} not ready after ${duration(timeoutMs)}:`);
-      for (const line of last?.waiting ?? []) note(`  ${line}`);
-      note('  Look closer with: kubectl describe pod NAME');
-    } else if (problems.length > 0) {
-      note(
-        `${err.red('error:')} ${problems.length} problem${problems.length === 1 ? '' : 's'} in the manifests, see above. Correct them and run kubectl apply -f.`,
-      );
-    }
-    if (ready)
-      printResult(`${out.bold(`Ready in ${duration(performance.now() - startedMs)}.`)} To use it:\n`);
-    printResult(
-      `  export KUBECONFIG=${cluster.kubeconfig}\n\nThen try:\n\n${suggestions(cluster, summary)}\n`,
-    );
-    return ready && problems.length === 0 ? 0 : 1;
-  } finally {
-    progress.end();
-  }
-}
-
 /** `podnet up`. Resolves with the exit code. */
-export async function up({
-  filename,
-  detach = false,
-  config,
-  timeout,
-  ...flags
-}: UpOptions): Promise<number> {
+export async function up(settings: UpOptions): Promise<number> {
+  const { filename = [], detach = false, config, timeout, ...flags } = settings;
   const startedMs = performance.now();
-  const options = labOptions({ ...(config === undefined ? {} : readSettings(config)), ...flags });
-  const manifests = manifestsFor(filename);
-  const existing = await connectControl(options.name);
-  if (existing !== undefined) {
-    existing.close();
-    throw new PodnetError(`A cluster named "${options.name}" is already running`, {
-      code: 'already-running',
-      fix: `Use it (export KUBECONFIG=$(./podnet kubeconfig --name ${options.name})), end it (./podnet down --name ${options.name}), or choose another --name.`,
-    });
-  }
-  await launchLab(options);
-  const control = await connect(options.name);
-  // Until the user has seen all there is to see, the lab lives and dies with this process.
-  const owner = detach ? undefined : control;
-  await owner?.call('own', {});
   const interrupted = new AbortController();
-  const interrupt = (): void => interrupted.abort();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, interrupt);
-  const cluster = await openCluster(control);
-  let code = await bringUp(cluster, manifests, {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => interrupted.abort());
+  const file = config === undefined ? {} : (await import('./settings.ts')).readSettings(config);
+  const options = labOptions({ ...file, ...flags });
+  const launching = launchLab(options, { owned: !detach });
+  launching.catch(() => undefined); // `bringUp` awaits it.
+  // The rest of this command is loaded while the lab starts.
+  const { bringUp } = await import('./bring-up.ts');
+  return bringUp(launching, {
+    name: options.name,
     nodes: options.nodes,
+    filename,
+    detach,
     timeoutMs: timeout * 1000,
     startedMs,
     interrupted: interrupted.signal,
   });
-  if (interrupted.signal.aborted || !detach) {
-    if (!interrupted.signal.aborted) {
-      note(err.dim('Ctrl-C takes the cluster down.'));
-      await untilInterrupted(control);
-      code = 0;
-    }
-    await control.call('stop', {}).catch(() => undefined);
-    await control.closed;
-    note(`Cluster ${options.name} is down; nothing is left.`);
-  }
-  cluster.close();
-  return code;
 }

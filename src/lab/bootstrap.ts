@@ -4,7 +4,7 @@ import { isAlreadyExists, type Client } from '../cluster/client.ts';
 import { configMaps, namespaces, nodes, services, type Resource } from '../cluster/resources.ts';
 import { formatCidr, parseCidr, subnet } from '../model/ip.ts';
 import type { ConfigMap, KubeObject, Namespace, Node, Service } from '../model/objects.ts';
-import { nodeName } from './links/underlay.ts';
+import { nodeName } from './links/addresses.ts';
 import type { LabOptions } from './options.ts';
 
 async function ensure<T extends KubeObject>(client: Client, resource: Resource<T>, object: T): Promise<void> {

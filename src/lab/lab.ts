@@ -6,15 +6,15 @@ import { withNetns } from '../kernel/netns.ts';
 import { cidrAddress, formatIp, parseCidr } from '../model/ip.ts';
 import type { Observation } from '../trace/observe.ts';
 import type { Trace } from '../trace/trace.ts';
-import { createPki, type Pki } from './apiserver/pki.ts';
+import { createPki, kubeconfig, type Pki } from './apiserver/pki.ts';
 import { createApiServer, type ApiServer } from './apiserver/server.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { LabInfo } from './control/protocol.ts';
 import { createControllers } from './controllers/controllers.ts';
-import { kubeconfigText } from './kubeconfig.ts';
-import { createUnderlay, nodeName, routerAddress, worldAddress } from './links/underlay.ts';
+import { routerAddress, worldAddress } from './links/addresses.ts';
+import { createUnderlay } from './links/underlay.ts';
 import { errorText, type Log } from './log.ts';
-import { createLabNode } from './nodes/node.ts';
+import type { LabNode } from './nodes/node.ts';
 import { whenNodesReady } from './nodes/when-ready.ts';
 import { observeInLab } from './observe.ts';
 import type { LabOptions } from './options.ts';
@@ -52,18 +52,17 @@ function pkiFor(options: LabOptions): Pki {
   });
 }
 
-export function createLab(
-  options: LabOptions,
-  { runtimeDirectory, log }: { runtimeDirectory: string; log: Log },
-): Lab {
+export interface LabParts {
+  /** Whose threads are starting already. */
+  readonly nodes: readonly LabNode[];
+  readonly runtimeDirectory: string;
+  readonly log: Log;
+}
+
+export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }: LabParts): Lab {
   const startedAt = new Date().toISOString();
   const stopping = new AbortController();
-  const kubeconfigOf = (user: string): string => join(runtimeDirectory, `${user}.kubeconfig`);
   const underlay = createUnderlay();
-  // The threads take their time to start: they do so while the API server does.
-  const nodes = Array.from({ length: options.nodes }, (_, index) =>
-    createLabNode({ index, kubeconfig: kubeconfigOf(nodeName(index)), runtimeDirectory, options, log }),
-  );
   for (const [index, { name, netns }] of nodes.entries()) underlay.plugIn({ name, index, netns });
 
   const started = Promise.withResolvers<Started>();
@@ -76,9 +75,10 @@ export function createLab(
     file: string,
     { url, user, group }: { url: string; user: string; group: string },
   ): void {
-    const identity = pki.issue({ commonName: user, organizations: [group] });
-    const text = kubeconfigText({ name: options.name, server: url, user, ca: pki.ca, identity });
-    writeFileSync(file, text, { mode: 0o600 });
+    const credential = pki.issue({ commonName: user, organizations: [group] });
+    writeFileSync(file, kubeconfig({ name: options.name, server: url, ca: pki.ca, credential }), {
+      mode: 0o600,
+    });
   }
 
   async function schedule(client: Client): Promise<void> {
@@ -107,9 +107,9 @@ export function createLab(
       user: 'kubernetes-admin',
       group: 'system:masters',
     });
-    for (const { name } of nodes) {
+    for (const { name, kubeconfig: file } of nodes) {
       mkdirSync(join(runtimeDirectory, 'nodes', name), { recursive: true, mode: 0o700 });
-      writeKubeconfig(pki, kubeconfigOf(name), {
+      writeKubeconfig(pki, file, {
         url: inCluster,
         user: `system:node:${name}`,
         group: 'system:nodes',

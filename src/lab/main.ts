@@ -8,14 +8,16 @@ import { stat } from 'node:fs/promises';
 import { closeOnExec, mount } from '../kernel/ffi.ts';
 import { PodnetError, errorMessage } from '../model/errors.ts';
 import { listenControl } from './control/server.ts';
-import { createLab } from './lab.ts';
-import type { LabOptions } from './options.ts';
+import { createLabNode } from './nodes/node.ts';
 import { createLogger, errorText } from './log.ts';
 import { hostSocketFds } from './process/host-sockets.ts';
-import type { LabGreeting } from './process/launch.ts';
+import type { LabArgument, LabGreeting } from './process/launch.ts';
 import { redirectOutput } from './process/stdio.ts';
 
 const runtimeDirectory = '/run/podnet';
+
+/** The command that started an owned lab takes a moment to say so; one that was killed never will. */
+const ownerPatienceMs = 10_000;
 
 function greet(greeting: LabGreeting): void {
   writeSync(1, `${JSON.stringify(greeting)}\n`);
@@ -38,7 +40,7 @@ function explain(error: unknown): LabGreeting {
 }
 
 async function main(): Promise<void> {
-  const options = JSON.parse(process.argv[2] ?? '') as LabOptions & { readonly uid: number };
+  const { options, owned } = JSON.parse(process.argv[2] ?? '') as LabArgument;
   for (const fd of Object.values(hostSocketFds)) closeOnExec(fd);
   mount('/run', { source: 'podnet', type: 'tmpfs', data: 'mode=755' });
   mkdirSync(runtimeDirectory, { mode: 0o700 });
@@ -46,14 +48,21 @@ async function main(): Promise<void> {
   await stat('/');
 
   const log = createLogger(`${runtimeDirectory}/lab.log`);
-  const lab = createLab(options, { runtimeDirectory, log });
+  // The nodes' threads load their code while this one loads the API server's.
+  const nodes = Array.from({ length: options.nodes }, (_, index) =>
+    createLabNode({ index, runtimeDirectory, options, log }),
+  );
+  const { createLab } = await import('./lab.ts');
+  const lab = createLab(options, { nodes, runtimeDirectory, log });
   const end = async (code: number): Promise<never> => {
     await lab.stop();
     process.exit(code);
   };
+  const unowned = owned ? setTimeout(() => void end(1), ownerPatienceMs) : undefined;
   const control = await listenControl(hostSocketFds.control, {
     info: () => lab.info(),
     own: (_, connection) => {
+      clearTimeout(unowned);
       connection.once('close', () => void end(0));
       return null;
     },

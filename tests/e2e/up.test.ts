@@ -258,7 +258,7 @@ test('status, list and kubeconfig speak of the running cluster', { skip }, async
 test('up refuses a name that is taken, and says what to do', { skip }, async () => {
   const { code, stderr } = await run(podnetPath, ['up', '-d', '--name', cluster.name]);
   assert.equal(code, 1);
-  assert.match(stderr, /is already running\n {2}fix: /);
+  assert.match(stderr, /is already running\n {2}where: .*\n {2}fix: /);
 });
 
 test('enter runs a command in a node’s network and passes its exit code on', { skip }, async () => {

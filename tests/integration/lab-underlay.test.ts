@@ -3,7 +3,8 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { createNetns, withNetns, type Netns } from '../../src/kernel/netns.ts';
-import { createUnderlay, nodeAddress, routerAddress, worldAddress } from '../../src/lab/links/underlay.ts';
+import { nodeAddress, routerAddress, worldAddress } from '../../src/lab/links/addresses.ts';
+import { createUnderlay } from '../../src/lab/links/underlay.ts';
 
 /** The address a listener in `server` sees when a program in `client` connects to it. */
 async function seenFrom(client: Netns, server: Netns, address: string): Promise<string> {

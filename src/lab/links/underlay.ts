@@ -11,22 +11,14 @@
 import { createNetns, withNetns, type Netns } from '../../kernel/netns.ts';
 import { openRtnl, type Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import { writeSysctl } from '../../kernel/sysctl.ts';
-
-export const underlayPrefixLength = 24;
-export const routerAddress = '172.18.0.1';
-export const worldAddress = '203.0.113.10';
-const worldGateway = '203.0.113.1';
-const mtuBytes = 1500;
-
-/** Of the node with this index, counted from 0. */
-export function nodeAddress(index: number): string {
-  return `172.18.0.${index + 2}`;
-}
-
-/** Of the node with this index, counted from 0. */
-export function nodeName(index: number): string {
-  return `node-${index + 1}`;
-}
+import {
+  mtuBytes,
+  nodeAddress,
+  routerAddress,
+  underlayPrefixLength,
+  worldAddress,
+  worldGateway,
+} from './addresses.ts';
 
 export interface Underlay {
   readonly switchNetns: Netns;

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { createNetns, type Netns } from '../../kernel/netns.ts';
-import { nodeAddress, nodeName } from '../links/underlay.ts';
+import { nodeAddress, nodeName } from '../links/addresses.ts';
 import { errorText, type Log } from '../log.ts';
 import type { LabOptions } from '../options.ts';
 import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
@@ -12,6 +12,8 @@ export interface LabNode {
   readonly name: string;
   readonly address: string;
   readonly netns: Netns;
+  /** Path of the file by which the node will know its API server. */
+  readonly kubeconfig: string;
   /** Tells the node that the API server answers. */
   start(): void;
   /** The network namespace of a pod on this node, by file descriptor. */
@@ -21,7 +23,6 @@ export interface LabNode {
 
 export interface LabNodeOptions {
   readonly index: number;
-  readonly kubeconfig: string;
   readonly runtimeDirectory: string;
   readonly options: LabOptions;
   readonly log: Log;
@@ -29,16 +30,12 @@ export interface LabNodeOptions {
 
 const stopTimeoutMs = 2_000;
 
-export function createLabNode({
-  index,
-  kubeconfig,
-  runtimeDirectory,
-  options,
-  log,
-}: LabNodeOptions): LabNode {
+/** Makes a node's namespace and starts its thread, which loads its code and waits for `start`. */
+export function createLabNode({ index, runtimeDirectory, options, log }: LabNodeOptions): LabNode {
   const name = nodeName(index);
   const address = nodeAddress(index);
   const netns = createNetns();
+  const kubeconfig = join(runtimeDirectory, `${name}.kubeconfig`);
   const entry = import.meta.filename.endsWith('.ts') ? 'node-thread.ts' : 'node-thread.js';
   const workerData: NodeThreadData = {
     name,
@@ -78,6 +75,7 @@ export function createLabNode({
     name,
     address,
     netns,
+    kubeconfig,
     start: () => send({ type: 'start' }),
     podNetnsFd: (podUid) =>
       new Promise((done) => {

@@ -27,13 +27,13 @@ async function bind(options: ListenOptions): Promise<{ fd: number; close: () => 
   return { fd: handle.fd, close: () => server.close() };
 }
 
-export async function openHostSockets(controlAddress: string): Promise<HostSockets> {
+export async function openHostSockets(name: string, controlAddress: string): Promise<HostSockets> {
   const control = await bind({ path: controlAddress }).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'EADDRINUSE') throw error;
-    throw new PodnetError('A cluster of this name is just starting or ending', {
-      code: 'name-taken',
+    throw new PodnetError(`A cluster named "${name}" is already running`, {
+      code: 'already-running',
       where: `abstract unix socket ${controlAddress.slice(1)}`,
-      fix: 'Wait a moment, or choose another --name.',
+      fix: `Use it (export KUBECONFIG=$(./podnet kubeconfig --name ${name})), end it (./podnet down --name ${name}), or choose another --name.`,
     });
   });
   try {

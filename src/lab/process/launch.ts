@@ -10,6 +10,12 @@ import type { LabOptions } from '../options.ts';
 import { openHostSockets, type HostSockets } from './host-sockets.ts';
 import { writeIdMaps } from './id-maps.ts';
 
+/** What the lab process is told, as JSON. */
+export interface LabArgument {
+  readonly options: LabOptions;
+  readonly owned: boolean;
+}
+
 /** The first words of the lab process, one line of JSON on its stdout. */
 export type LabGreeting =
   | { readonly listening: true }
@@ -134,14 +140,19 @@ async function launch(
 }
 
 /**
- * Starts a lab in namespaces of its own and resolves when its control socket listens. The lab outlives this process;
- * whoever wants its life tied to a connection says so on the control socket.
+ * Starts a lab in namespaces of its own and resolves when its control socket listens. An owned lab ends by itself unless
+ * someone soon calls `own` on the control socket; any other outlives this process.
  */
-export async function launchLab(options: LabOptions): Promise<void> {
+export async function launchLab(options: LabOptions, { owned }: { owned: boolean }): Promise<void> {
   const { uid, gid, username: user } = userInfo();
-  const argument = JSON.stringify({ ...options, uid });
-  const lab = [process.execPath, '--disable-warning=ExperimentalWarning', labEntry(), argument];
-  const sockets = await openHostSockets(controlAddress(uid, options.name));
+  const argument: LabArgument = { options, owned };
+  const lab = [
+    process.execPath,
+    '--disable-warning=ExperimentalWarning',
+    labEntry(),
+    JSON.stringify(argument),
+  ];
+  const sockets = await openHostSockets(options.name, controlAddress(uid, options.name));
   try {
     await launch(lab, sockets, { uid, gid, user });
   } catch (error) {

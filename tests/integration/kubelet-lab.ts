@@ -7,6 +7,7 @@ import { createFakeTransport, type FakeTransport } from '../../src/cluster/fake-
 import { events, pods, type Resource } from '../../src/cluster/resources.ts';
 import { createPodNetwork } from '../../src/cni/podnet.ts';
 import { mount } from '../../src/kernel/ffi.ts';
+import type { Transport } from '../../src/cluster/transport.ts';
 import { currentNetns } from '../../src/kernel/netns.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import { createKubelet, type Kubelet } from '../../src/lab/kubelet/kubelet.ts';
@@ -16,6 +17,8 @@ export interface KubeletLab {
   readonly client: Client;
   readonly transport: FakeTransport;
   readonly kubelet: Kubelet;
+  /** Cuts the kubelet off from the API server: what it asks fails, its watches break. */
+  silence(isSilent: boolean): void;
   /** Creates a pod bound to the node. */
   run(name: string, spec: Partial<PodSpec>): Promise<Pod>;
   pod(name: string): Promise<Pod | undefined>;
@@ -48,8 +51,9 @@ export async function startKubeletLab(): Promise<KubeletLab> {
     mtuBytes: 1500,
   });
   const errors: unknown[] = [];
+  const line = createLine(transport);
   const kubelet = createKubelet({
-    client,
+    client: new Client(line.transport),
     nodeName: 'node-1',
     nodeAddresses: ['172.18.0.2'],
     netns: currentNetns(),
@@ -79,6 +83,7 @@ export async function startKubeletLab(): Promise<KubeletLab> {
     client,
     transport,
     kubelet,
+    silence: (isSilent) => line.cut(isSilent),
     run: (name, spec) =>
       client.create(pods, {
         metadata: { namespace: 'shop', name },
@@ -128,6 +133,32 @@ export async function startKubeletLab(): Promise<KubeletLab> {
     },
   };
   return lab;
+}
+
+/** A transport that can be cut. */
+function createLine(transport: Transport): { transport: Transport; cut(isCut: boolean): void } {
+  let cutting = new AbortController();
+  const broken = new Error('no route to host');
+  return {
+    cut(isCut) {
+      if (isCut) cutting.abort(broken);
+      else cutting = new AbortController();
+    },
+    transport: {
+      async request(request) {
+        cutting.signal.throwIfAborted();
+        return transport.request(request);
+      },
+      async *watch(request) {
+        const { signal } = cutting;
+        signal.throwIfAborted();
+        const signals = [signal, ...(request.signal ? [request.signal] : [])];
+        yield* transport.watch({ ...request, signal: AbortSignal.any(signals) });
+        if (signal.aborted) throw broken;
+      },
+      close: () => transport.close(),
+    },
+  };
 }
 
 export function isReady(pod: Pod | undefined): boolean {

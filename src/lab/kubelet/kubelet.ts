@@ -9,8 +9,9 @@ import type { Netns } from '../../kernel/netns.ts';
 import type { Pod } from '../../model/objects.ts';
 import { createIsolation, type Isolation } from '../workloads/isolate/isolation.ts';
 import { createStandInServer } from '../workloads/standin/stand-in-server.ts';
-import { createNodeRegistration } from './node-registration.ts';
 import { readMachine } from './node-object.ts';
+import { createNodeRegistration } from './node-registration.ts';
+import { createNodeStatusKeeper } from './node-status.ts';
 import { createObjectReader } from './object-reader.ts';
 import type { PodContext } from './pod-context.ts';
 import { createPodFiles } from './pod-files.ts';
@@ -94,12 +95,10 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     record: (pod, event) => recorder.record(pod, event),
   };
   const facts = { nodeName, nodeAddresses, labels: nodeLabels, maxPods, version, machine: readMachine() };
-  const registration = createNodeRegistration(client, facts, { clock, onError });
-  const informer = createInformer(client, pods, {
-    fieldSelector: `spec.nodeName=${nodeName}`,
-    onError,
-    clock,
-  });
+  const nodeStatus = createNodeStatusKeeper(client, facts, { clock, onError });
+  const registration = createNodeRegistration(client, facts, { status: nodeStatus, clock, onError });
+  const ownPods = { fieldSelector: `spec.nodeName=${nodeName}`, omitManagedFields: true } as const;
+  const informer = createInformer(client, pods, { ...ownPods, maxDelayMs: RETRY_MS, onError, clock });
   const server = createKubeletServer({
     find: (namespace, name) => findWorker(namespace, name),
     list: () => informer.list(),
@@ -117,6 +116,17 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     const worker = workers.get(uid);
     if (worker) worker.update(pod);
     else workers.set(uid, new PodWorker(context, pod, () => workers.delete(uid)));
+    statusWriter.observe(pod);
+  }
+
+  /** The node may have been taken for dead, and what tells of it may still be held up: says anew that all is well. */
+  async function speakAgain(): Promise<void> {
+    try {
+      await nodeStatus.post();
+      for (const pod of (await client.list(pods, ownPods)).items) statusWriter.observe(pod);
+    } catch (error) {
+      onError(error);
+    }
   }
 
   async function run(signal: AbortSignal): Promise<void> {
@@ -134,7 +144,11 @@ export function createKubelet(options: KubeletOptions): Kubelet {
           onPod(change.object);
         } else void workers.get(change.object.metadata?.uid ?? '')?.remove();
       });
-      const running = [informer.run(signal), registration.heartbeat(signal)];
+      const running = [
+        informer.run(signal),
+        nodeStatus.run(signal),
+        registration.heartbeat(signal, () => void speakAgain()),
+      ];
       informer.synced.then(ready.resolve, ready.reject);
       await Promise.all(running);
       await Promise.all([...workers.values()].map((worker) => worker.remove()));
@@ -153,4 +167,6 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   return { socketPath, ready: ready.promise, run };
 }
 
+/** The longest wait before pods are watched again after the API server was away. */
+const RETRY_MS = 1000;
 const DEFAULT_VERSION = 'v1.34.0';

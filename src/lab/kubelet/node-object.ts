@@ -60,7 +60,7 @@ export function nodeObject(facts: NodeFacts): Node {
   };
 }
 
-/** Pure: its status, with the conditions' times of before where nothing changed. */
+/** Pure: its status, with the conditions' times of before where nothing changed, and the conditions of others. */
 export function nodeStatus(
   facts: NodeFacts,
   before: Node['status'],
@@ -89,6 +89,19 @@ export function nodeStatus(
       lastTransitionTime: old?.lastTransitionTime ?? now,
     };
   };
+  const conditions = [
+    condition(
+      'MemoryPressure',
+      'False',
+      'KubeletHasSufficientMemory',
+      'kubelet has sufficient memory available',
+    ),
+    condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
+    condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
+    condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
+  ];
+  const own = new Set(conditions.map(({ type }) => type));
+  const others = (before?.conditions ?? []).filter(({ type }) => !own.has(type));
   return {
     addresses: [
       ...nodeAddresses.map((address) => ({ type: 'InternalIP', address })),
@@ -96,17 +109,7 @@ export function nodeStatus(
     ],
     capacity: resources,
     allocatable: resources,
-    conditions: [
-      condition(
-        'MemoryPressure',
-        'False',
-        'KubeletHasSufficientMemory',
-        'kubelet has sufficient memory available',
-      ),
-      condition('DiskPressure', 'False', 'KubeletHasNoDiskPressure', 'kubelet has no disk pressure'),
-      condition('PIDPressure', 'False', 'KubeletHasSufficientPID', 'kubelet has sufficient PID available'),
-      condition('Ready', 'True', 'KubeletReady', 'kubelet is posting ready status'),
-    ],
+    conditions: [...conditions, ...others],
     daemonEndpoints: { kubeletEndpoint: { Port: 10_250 } },
     nodeInfo: {
       architecture: machine.architecture,

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { ContainerState, ContainerStatus, Pod, PodCondition, PodStatus } from '../../model/objects.ts';
 import type { ContainerRecord, RecordState, TerminatedState } from './container-record.ts';
 import type { Decision } from './decide.ts';
@@ -50,6 +51,36 @@ export function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
 }
 
+/** The conditions of a pod that its kubelet writes. */
+const OWN_CONDITIONS: ReadonlySet<string> = new Set([
+  'PodReadyToStartContainers',
+  'Initialized',
+  'Ready',
+  'ContainersReady',
+  'PodScheduled',
+]);
+
+/** Pure: whether the API has what the kubelet wrote. Times and the conditions of others do not matter. */
+export function saysTheSame(written: PodStatus, seen: PodStatus): boolean {
+  const { conditions: mine = [], ...fields } = written;
+  const theirs = new Map(seen.conditions?.map((condition) => [condition.type, condition]));
+  return (
+    isDeepStrictEqual({ ...fields }, pick(seen, Object.keys(fields))) &&
+    mine.every(({ type, status }) => !OWN_CONDITIONS.has(type) || theirs.get(type)?.status === status)
+  );
+}
+
+function pick(from: object, names: readonly string[]): object {
+  return Object.fromEntries(Object.entries(from).filter(([name]) => names.includes(name)));
+}
+
+/** Pure: the kubelet's own conditions of `written`, those of others as they are in `seen`. */
+export function withConditionsOfOthers(written: PodStatus, seen: PodStatus): PodStatus {
+  const own = (written.conditions ?? []).filter(({ type }) => OWN_CONDITIONS.has(type));
+  const others = (seen.conditions ?? []).filter(({ type }) => !OWN_CONDITIONS.has(type));
+  return { ...written, conditions: [...own, ...others] };
+}
+
 type ConditionFact = Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>;
 
 function conditions(input: StatusInput): PodCondition[] {
@@ -96,8 +127,7 @@ function conditions(input: StatusInput): PodCondition[] {
         status === one.status && lastTransitionTime !== undefined ? lastTransitionTime : rfc3339(nowMs),
     };
   });
-  const mine = new Set(facts.map(({ type }) => type));
-  return [...ours, ...[...before.values()].filter(({ type }) => !mine.has(type))];
+  return [...ours, ...[...before.values()].filter(({ type }) => !OWN_CONDITIONS.has(type))];
 }
 
 function fact(

@@ -149,6 +149,26 @@ test('exec ends the program of a client that has gone', async () => {
   while ((await pid()) !== '') assert.ok(Date.now() < deadlineMs);
 });
 
+test('exec notices that the client has gone while the program takes no input', async () => {
+  const session = await exec('program/c', ['sh', '-c', 'echo $$; exec sleep 1000'], 'stdin=1&stdout=1');
+  // More than pipe and sockets hold: the kubelet stops reading.
+  session.send(CHANNEL.stdin, Buffer.alloc(4 * 1024 * 1024));
+  const deadlineMs = Date.now() + 12_000;
+  const until = async (is: () => boolean | Promise<boolean>): Promise<void> => {
+    while (!(await is())) {
+      assert.ok(Date.now() < deadlineMs, 'in time');
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  await until(() => session.text(CHANNEL.stdout).endsWith('\n'));
+  session.socket.destroy();
+  await until(async () => {
+    const look = await exec('program/c', ['kill', '-0', session.text(CHANNEL.stdout).trim()]);
+    await look.closed;
+    return look.status().status !== 'Success';
+  });
+});
+
 test('exec says what is wrong before it begins', async () => {
   await assert.rejects(
     exec('program/c', ['tshark']),

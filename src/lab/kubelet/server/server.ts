@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { Clock } from '../../../cluster/clock.ts';
 import { PodnetError } from '../../../model/errors.ts';
 import type { Pod } from '../../../model/objects.ts';
-import { STREAM_PROTOCOL } from '../../apiserver/streams/channels.ts';
+import { probePeer, STREAM_PROTOCOL } from '../../apiserver/streams/channels.ts';
 import type { ContainerInstance } from '../container-instance.ts';
 import type { PodWorker } from '../pod-worker.ts';
 import { serveLogs } from './logs.ts';
@@ -71,6 +71,8 @@ export function createKubeletServer({ find, list, clock, onError }: KubeletServe
       socket.write(
         `HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: ${STREAM_PROTOCOL}\r\n\r\n`,
       );
+      // While a program does not take its input nothing is read, and the client's end would go unnoticed.
+      probePeer(socket);
     };
     if (kind === 'portForward') return forwardPort(worker, query, { socket, head, accept });
     const instance = instanceOf(worker, container);

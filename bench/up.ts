@@ -16,7 +16,7 @@ function deployment(app: string, replicas: number): string {
   return `${JSON.stringify({ apiVersion: 'apps/v1', kind: 'Deployment', metadata, spec })}\n---\n`;
 }
 
-/** Proportional set size of the lab's process and everything below it, in MB. proc_pid_smaps(5). */
+/** Proportional set size of the lab's process and everything below it (proc_pid_smaps(5)) and its files, in MB. */
 function weightMb(pid: number): number {
   const children = new Map<number, number[]>();
   for (const entry of readdirSync('/proc').filter((one) => /^\d+$/.test(one))) {
@@ -27,7 +27,8 @@ function weightMb(pid: number): number {
       // It ended while we looked.
     }
   }
-  let total = 0;
+  const files = execFileSync('du', ['-sk', `/proc/${pid}/root/run/podnet`], { encoding: 'utf8' });
+  let total = Number.parseInt(files, 10);
   const queue = [pid];
   for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
     total += Number(/^Pss:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${next}/smaps_rollup`, 'utf8'))?.[1] ?? 0);

@@ -6,7 +6,7 @@ const SCHEMA = `
   PRAGMA locking_mode = EXCLUSIVE;
   PRAGMA journal_mode = WAL;
   PRAGMA synchronous = OFF;
-  PRAGMA wal_autocheckpoint = 4000;
+  PRAGMA wal_autocheckpoint = 1000;
   CREATE TABLE IF NOT EXISTS versions (
     resource_version INTEGER PRIMARY KEY, type TEXT NOT NULL,
     storage TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,

@@ -79,6 +79,7 @@ test('a node that fell silent and is heard again is ready again, and so are its 
   }
 
   const from = lab.transport.requests.length;
+  // Longer than the kubelet needs to see all of its own writes.
   await new Promise((resolve) => setTimeout(resolve, 2500));
   const writes = lab.transport.requests
     .slice(from)

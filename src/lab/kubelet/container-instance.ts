@@ -2,43 +2,25 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, rmSync } from 'node:fs';
 import { errorMessage, PodnetError } from '../../model/errors.ts';
 import type { Container, Pod, Probe } from '../../model/objects.ts';
-import { imageDefaults } from '../workloads/image-defaults.ts';
-import { containerCapabilities } from '../workloads/isolate/capabilities.ts';
-import {
-  createContainerSpace,
-  startIsolated,
-  type ContainerSpace,
-} from '../workloads/isolate/isolated-container.ts';
 import { DEFAULT_PATH, findProgram } from '../workloads/isolate/programs.ts';
 import { createContainerLog, type ContainerLog } from '../workloads/logs/container-log.ts';
-import { standInPorts } from '../workloads/standin/ports.ts';
-import { startStandIn } from '../workloads/standin/stand-in.ts';
-import type { Execution, ExitStatus, Workload } from '../workloads/workload.ts';
-import { containerCommand, type ContainerKind } from './container-command.ts';
+import type { ExitStatus, Workload } from '../workloads/workload.ts';
+import { containerCommand } from './container-command.ts';
 import {
   newRecord,
   type ContainerRecord,
   type ContainerRole,
   type TerminatedState,
 } from './container-record.ts';
-import type { PodFacts } from './downward.ts';
-import { containerEnvironment } from './environment.ts';
+import { endRun, type RunEnd } from './end-run.ts';
 import { runHook } from './hooks.ts';
-import { askProbe, type ProbeTarget } from './probes/handler.ts';
-import { startProber, type Prober, type ProberOptions } from './probes/prober.ts';
+import { readEnvironment } from './instance-environment.ts';
+import type { InstancePod } from './instance-pod.ts';
 import type { PodContext } from './pod-context.ts';
+import { ContainerProbes } from './probes/container-probes.ts';
+import type { ProbeTarget } from './probes/handler.ts';
 import { restartWait } from './restart-backoff.ts';
-import type { PodSandbox } from './sandbox.ts';
-
-/** What a container needs of its pod at the moment it is started. */
-export interface InstancePod {
-  readonly pod: Pod;
-  readonly sandbox: PodSandbox;
-  readonly facts: PodFacts;
-  /** Writes the pod's files and volumes, once. */
-  prepareFiles(): Promise<void>;
-  event(type: 'Normal' | 'Warning', reason: string, message: string): void;
-}
+import { startWorkload } from './start-workload.ts';
 
 /** One container of a pod: its record, its present run, its probes and its logs. */
 export class ContainerInstance {
@@ -48,7 +30,7 @@ export class ContainerInstance {
   previousLog: ContainerLog | undefined;
   readonly #context: PodContext;
   readonly #changed: () => void;
-  #probers: Prober[] = [];
+  readonly #probes: ContainerProbes;
   #saidSkippedExec = false;
   #runDirectory = '';
   /** Why this run is being ended, if the kubelet ends it. */
@@ -57,6 +39,7 @@ export class ContainerInstance {
   constructor(context: PodContext, spec: Container, role: ContainerRole, changed: () => void) {
     this.#context = context;
     this.#changed = changed;
+    this.#probes = new ContainerProbes(context.clock);
     this.record = newRecord(spec, role);
   }
 
@@ -82,14 +65,20 @@ export class ContainerInstance {
     const containerId = `podnet://${randomBytes(32).toString('hex')}`;
     const directory = `${of.sandbox.directory}/containers/${spec.name}`;
     try {
-      const environment = await this.#environment(of);
+      const environment = await readEnvironment(spec, of, this.#context.objects);
       const kind = containerCommand(spec, environment, isHostProgram);
       if (kind.kind === 'isolated') await of.prepareFiles();
       mkdirSync(directory, { recursive: true, mode: 0o700 });
       this.previousLog?.remove();
       this.previousLog = this.log;
       this.log = createContainerLog({ path: `${directory}/${attempt}.log`, now: () => clock.now() });
-      this.workload = await this.#startWorkload(of, kind, environment, `${directory}/run-${attempt}`);
+      this.#runDirectory = `${directory}/run-${attempt}`;
+      this.workload = await startWorkload(this.#context, of, kind, {
+        spec,
+        environment,
+        directory: this.#runDirectory,
+        output: this.log,
+      });
     } catch (error) {
       this.#startFailed(of, error, attempt, containerId);
       return;
@@ -105,154 +94,6 @@ export class ContainerInstance {
     });
     void workload.exited.then((status) => this.#exited(status, startedAtMs, containerId));
     await this.#afterStart(of, workload, startedAtMs);
-  }
-
-  async #environment({ pod, facts }: InstancePod): Promise<Record<string, string>> {
-    const { spec } = this.record;
-    const { objects } = this.#context;
-    const namespace = pod.metadata?.namespace ?? 'default';
-    const [maps, secrets] = [new Map<string, unknown>(), new Map<string, unknown>()];
-    for (const { configMapRef, secretRef } of spec.envFrom ?? []) {
-      if (configMapRef) maps.set(configMapRef.name ?? '', undefined);
-      if (secretRef) secrets.set(secretRef.name ?? '', undefined);
-    }
-    for (const { valueFrom } of spec.env ?? []) {
-      if (valueFrom?.configMapKeyRef) maps.set(valueFrom.configMapKeyRef.name ?? '', undefined);
-      if (valueFrom?.secretKeyRef) secrets.set(valueFrom.secretKeyRef.name ?? '', undefined);
-    }
-    const configMapsFound = new Map(
-      await Promise.all(
-        [...maps.keys()].map(async (name) => [name, await objects.configMap(namespace, name)] as const),
-      ),
-    );
-    const secretsFound = new Map(
-      await Promise.all(
-        [...secrets.keys()].map(async (name) => [name, await objects.secret(namespace, name)] as const),
-      ),
-    );
-    // A stand-in looks at no Service: its variables are only there for programs.
-    const needsServices =
-      pod.spec?.enableServiceLinks !== false &&
-      (spec.command !== undefined ||
-        spec.args !== undefined ||
-        imageDefaults(spec.image ?? '')?.shell !== undefined);
-    return containerEnvironment(spec, {
-      pod,
-      facts,
-      configMap: (name) => configMapsFound.get(name),
-      secret: (name) => secretsFound.get(name),
-      services: needsServices ? await objects.services(namespace) : [],
-    });
-  }
-
-  async #startWorkload(
-    of: InstancePod,
-    kind: ContainerKind,
-    environment: Record<string, string>,
-    directory: string,
-  ): Promise<Workload> {
-    const { spec } = this.record;
-    const { pod, sandbox } = of;
-    const { nodeName, standIns } = this.#context;
-    const output = this.log ?? { write: () => {} };
-    if (kind.kind === 'isolated') {
-      const space = this.#space(of, environment, directory);
-      try {
-        const { stdin = false, stdinOnce = false, tty = false } = spec;
-        const workload = startIsolated(space, { command: kind.command, stdin, stdinOnce, tty, output });
-        of.event(
-          'Normal',
-          'Created',
-          `Created container ${spec.name}: ${kind.command[0]} of this machine, isolated, for image ${spec.image ?? ''}`,
-        );
-        of.event('Normal', 'Started', `Started container ${spec.name}`);
-        return workload;
-      } catch (error) {
-        space.close();
-        throw error;
-      }
-    }
-    const ports = standInPorts(spec);
-    let space: ContainerSpace | undefined;
-    const guests = new Set<Execution>();
-    const workload = await startStandIn({
-      identity: {
-        namespace: pod.metadata?.namespace ?? '',
-        pod: pod.metadata?.name ?? '',
-        container: spec.name,
-        image: spec.image ?? '',
-        node: nodeName,
-        addresses: sandbox.addresses,
-      },
-      netns: sandbox.netns,
-      ports,
-      server: standIns,
-      output,
-      exec: (request) => {
-        const guest = (space ??= this.#space(of, environment, directory)).startFirst(request);
-        guests.add(guest);
-        void guest.exited.finally(() => guests.delete(guest));
-        return guest;
-      },
-    });
-    // What was started beside a stand-in ends with it, as it would in a container.
-    void workload.exited.finally(() => {
-      for (const guest of guests) guest.kill('SIGKILL');
-      space?.close();
-    });
-    const where =
-      ports.length === 0 ? 'no ports' : ports.map(({ port, protocol }) => `${protocol} ${port}`).join(', ');
-    const message = `Stand-in for image ${spec.image ?? ''} answers on ${where}`;
-    output.write('stdout', `${message}\n`);
-    if (kind.note !== undefined) of.event('Warning', 'ArgsIgnored', kind.note);
-    of.event('Normal', 'Started', `${message} (container ${spec.name})`);
-    return workload;
-  }
-
-  #space(of: InstancePod, environment: Record<string, string>, directory: string): ContainerSpace {
-    const { spec } = this.record;
-    const { pod, sandbox } = of;
-    const isolation = this.#context.isolation();
-    const podContext = pod.spec?.securityContext;
-    const user = spec.securityContext?.runAsUser ?? podContext?.runAsUser;
-    const group = spec.securityContext?.runAsGroup ?? podContext?.runAsGroup;
-    const { granted, refused } = containerCapabilities(spec);
-    if (refused.length > 0)
-      of.event(
-        'Warning',
-        'CapabilityRefused',
-        `Container ${spec.name} asked for ${refused.join(', ')}, which no container of the lab gets`,
-      );
-    const [userIsThere, groupIsThere] = [
-      isMappedOr(user, isolation.isUserMapped),
-      isMappedOr(group, isolation.isGroupMapped),
-    ];
-    if (!userIsThere || !groupIsThere)
-      of.event(
-        'Warning',
-        'RunAsUser',
-        `Container ${spec.name} runs as user 0: without root the lab has no user ${user ?? 0} or group ${group ?? 0}`,
-      );
-    const asked = userIsThere && groupIsThere;
-    const groups = [
-      ...(podContext?.supplementalGroups ?? []),
-      ...(podContext?.fsGroup === undefined ? [] : [podContext.fsGroup]),
-    ];
-    mkdirSync(directory, { recursive: true, mode: 0o700 });
-    this.#runDirectory = directory;
-    return createContainerSpace(isolation, sandbox.namespaces, {
-      directory,
-      environment,
-      workingDirectory: spec.workingDir ?? '/',
-      volumes: this.#context.files.mounts(pod, spec, sandbox),
-      readOnlyRoot: spec.securityContext?.readOnlyRootFilesystem === true,
-      privileged: spec.securityContext?.privileged === true,
-      capabilities: granted,
-      noNewPrivileges: spec.securityContext?.allowPrivilegeEscalation === false,
-      user: asked ? user : undefined,
-      group: asked ? group : undefined,
-      supplementaryGroups: groups.filter((id) => isolation.isGroupMapped(id)),
-    });
   }
 
   #startFailed(of: InstancePod, error: unknown, attempt: number, containerId: string): void {
@@ -290,7 +131,7 @@ export class ContainerInstance {
 
   #exited(status: ExitStatus, startedAtMs: number, containerId: string): void {
     const nowMs = this.#context.clock.now();
-    this.stopProbes();
+    this.#probes.stop();
     this.#discardLayer();
     this.log?.end();
     this.workload = undefined;
@@ -355,59 +196,15 @@ export class ContainerInstance {
       }
     }
     if (this.workload !== workload) return;
-    if (!spec.startupProbe) return this.#startedUp(of, workload, startedAtMs);
-    this.#probe(of, workload, spec.startupProbe, 'Startup', startedAtMs, 'unknown', (healthy) => {
-      if (healthy) {
-        this.stopProbes();
-        this.#startedUp(of, workload, startedAtMs);
-        return;
-      }
-      const why = `Container ${spec.name} failed startup probe, will be restarted`;
-      void this.kill(of, graceMsOf(of.pod, spec.startupProbe), why);
+    this.#probes.start(this.#target(of, workload), startedAtMs, {
+      onStarted: (ready) => this.#update({ started: true, ready }),
+      onReady: (ready) => this.#update({ ready }),
+      onUnhealthy: (probe, kind) => {
+        const why = `Container ${spec.name} failed ${kind} probe, will be restarted`;
+        void this.kill(of, graceMsOf(of.pod, probe), why);
+      },
+      onFailure: (message) => of.event('Warning', 'Unhealthy', message),
     });
-  }
-
-  #startedUp(of: InstancePod, workload: Workload, startedAtMs: number): void {
-    const { spec } = this.record;
-    const { readinessProbe, livenessProbe } = spec;
-    this.#update({ started: true, ready: readinessProbe === undefined });
-    if (readinessProbe)
-      this.#probe(of, workload, readinessProbe, 'Readiness', startedAtMs, 'failure', (ready) =>
-        this.#update({ ready }),
-      );
-    if (livenessProbe)
-      this.#probe(of, workload, livenessProbe, 'Liveness', startedAtMs, 'success', (healthy) => {
-        if (!healthy)
-          void this.kill(
-            of,
-            graceMsOf(of.pod, livenessProbe),
-            `Container ${spec.name} failed liveness probe, will be restarted`,
-          );
-      });
-  }
-
-  #probe(
-    of: InstancePod,
-    workload: Workload,
-    probe: Probe,
-    kind: string,
-    startedAtMs: number,
-    initially: ProberOptions['initially'],
-    onChange: (healthy: boolean) => void,
-  ): void {
-    const { clock } = this.#context;
-    const target = this.#target(of, workload);
-    this.#probers.push(
-      startProber({
-        probe,
-        initially,
-        startedAtMs,
-        clock,
-        ask: (timeoutMs) => askProbe(probe, target, timeoutMs),
-        onChange,
-        onFailure: (message) => of.event('Warning', 'Unhealthy', `${kind} probe failed: ${message}`),
-      }),
-    );
   }
 
   #target(of: InstancePod, workload: Workload): ProbeTarget {
@@ -427,53 +224,17 @@ export class ContainerInstance {
     };
   }
 
-  stopProbes(): void {
-    for (const prober of this.#probers.splice(0)) prober.stop();
-  }
-
   /** preStop, SIGTERM, and SIGKILL when the grace is over. Resolves when the container has ended. */
   kill(of: InstancePod, graceMs: number, why: string, hasGraceEnded?: Promise<void>): Promise<void> {
     const { workload } = this;
     if (!workload) return Promise.resolve();
-    this.#killing ??= this.#kill(of, workload, graceMs, why, hasGraceEnded);
+    this.#killing ??= this.#end(of, workload, { graceMs, why, hasGraceEnded, clock: this.#context.clock });
     return this.#killing;
   }
 
-  async #kill(
-    of: InstancePod,
-    workload: Workload,
-    graceMs: number,
-    why: string,
-    hasGraceEnded: Promise<void> = new Promise(() => {}),
-  ): Promise<void> {
-    const { clock } = this.#context;
-    const { spec, name } = this.record;
-    of.event('Normal', 'Killing', why === '' ? `Stopping container ${name}` : why);
-    this.stopProbes();
-    const deadlineMs = clock.now() + graceMs;
-    const ended = workload.exited.then(() => undefined);
-    const { preStop } = spec.lifecycle ?? {};
-    if (preStop && graceMs > 0) {
-      const failure = await Promise.race([
-        runHook(preStop, this.#target(of, workload), graceMs),
-        ended,
-        hasGraceEnded,
-      ]);
-      if (typeof failure === 'string')
-        of.event('Warning', 'FailedPreStopHook', `PreStopHook failed: ${failure}`);
-    }
-    workload.kill('SIGTERM');
-    // As kubelets do: a hook that used up the time leaves the program two seconds.
-    const leftMs = graceMs === 0 ? 0 : Math.max(deadlineMs - clock.now(), MINIMUM_GRACE_MS);
-    let cancel = (): void => {};
-    await Promise.race([
-      ended,
-      hasGraceEnded,
-      new Promise<void>((resolve) => (cancel = clock.after(leftMs, resolve))),
-    ]);
-    cancel();
-    workload.kill('SIGKILL');
-    await ended;
+  #end(of: InstancePod, workload: Workload, end: RunEnd): Promise<void> {
+    this.#probes.stop();
+    return endRun(of, this.#target(of, workload), end);
   }
 
   /** Removes what this container left on disk, its logs too. */
@@ -491,14 +252,9 @@ export class ContainerInstance {
 
 const CONFIG_RETRY_MS = 5000;
 const HOOK_LIMIT_MS = 120_000;
-const MINIMUM_GRACE_MS = 2000;
 
 function graceMsOf(pod: Pod, probe?: Probe): number {
   return (probe?.terminationGracePeriodSeconds ?? pod.spec?.terminationGracePeriodSeconds ?? 30) * 1000;
-}
-
-function isMappedOr(id: number | undefined, isMapped: (id: number) => boolean): boolean {
-  return id === undefined || isMapped(id);
 }
 
 function isHostProgram(name: string): boolean {

@@ -122,7 +122,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   /** The node may have been taken for dead, and what tells of it may still be held up: says anew that all is well. */
   async function speakAgain(): Promise<void> {
     try {
-      await nodeStatus.post();
+      await nodeStatus.check();
       for (const pod of (await client.list(pods, ownPods)).items) statusWriter.observe(pod);
     } catch (error) {
       onError(error);

@@ -4,6 +4,7 @@ import { createInformer } from '../../cluster/informer.ts';
 import { nodes } from '../../cluster/resources.ts';
 import { createWorkQueue } from '../../cluster/work-queue.ts';
 import type { Node } from '../../model/objects.ts';
+import { compareVersions } from '../controllers/recent-writes.ts';
 import { nodeStatus, type NodeFacts } from './node-object.ts';
 import { rfc3339 } from './pod-status.ts';
 
@@ -16,6 +17,8 @@ const RETRY_MS = 1000;
 export interface NodeStatusKeeper {
   /** Writes the whole status now. A Node that is gone stays gone. */
   post(): Promise<void>;
+  /** Writes it if the Node says otherwise. */
+  check(): Promise<void>;
   /** Until the signal aborts: writes the status again whenever somebody else has changed its conditions. */
   run(signal: AbortSignal): Promise<void>;
 }
@@ -27,20 +30,34 @@ export function createNodeStatusKeeper(
 ): NodeStatusKeeper {
   const { nodeName: name } = facts;
   let postedMs = -Infinity;
+  let postedVersion = '';
 
-  async function post(): Promise<void> {
+  /** What is older than what was posted says nothing. */
+  function isOverwritten(node: Node): boolean {
+    const isNewer = compareVersions(node.metadata?.resourceVersion ?? '', postedVersion) > 0;
+    return isNewer && !saysWhatItsKubeletSays(node, facts);
+  }
+
+  async function write({ status: before }: Node): Promise<void> {
+    const status = nodeStatus(facts, before, rfc3339(clock.now()));
+    const patch = { type: 'merge', subresource: 'status', body: { status } } as const;
+    const { metadata } = await client.patch(nodes, { name }, patch);
+    postedVersion = metadata?.resourceVersion ?? '';
+    postedMs = clock.now();
+  }
+
+  async function look(needsWrite: (node: Node) => boolean): Promise<void> {
     try {
-      const { status: before } = await client.get(nodes, { name });
-      const status = nodeStatus(facts, before, rfc3339(clock.now()));
-      await client.patch(nodes, { name }, { type: 'merge', subresource: 'status', body: { status } });
-      postedMs = clock.now();
+      const node = await client.get(nodes, { name });
+      if (needsWrite(node)) await write(node);
     } catch (error) {
       if (!isNotFound(error)) throw error;
     }
   }
 
   return {
-    post,
+    post: () => look(() => true),
+    check: () => look(isOverwritten),
     async run(signal) {
       const informer = createInformer(client, nodes, {
         fieldSelector: `metadata.name=${name}`,
@@ -55,11 +72,11 @@ export function createNodeStatusKeeper(
         onError: (_, error) => onError(error),
         async process() {
           const node = informer.get(name);
-          if (node && !saysWhatItsKubeletSays(node, facts)) await post();
+          if (node && isOverwritten(node)) await write(node);
         },
       });
       informer.onChange(({ type, object }) => {
-        if (type !== 'deleted' && !saysWhatItsKubeletSays(object, facts))
+        if (type !== 'deleted' && isOverwritten(object))
           queue.addAfter(name, postedMs + REPOST_MS - clock.now());
       });
       await Promise.all([informer.run(signal), queue.run(signal)]);
@@ -73,7 +90,7 @@ function conditionsOnly({ metadata, status }: Node): Node {
 }
 
 /** Pure: whether the Node's conditions are the kubelet's. Times and the conditions of others do not matter. */
-export function saysWhatItsKubeletSays(node: Node, facts: NodeFacts): boolean {
+function saysWhatItsKubeletSays(node: Node, facts: NodeFacts): boolean {
   const there = new Map(node.status?.conditions?.map(({ type, status }) => [type, status]));
   const wanted = nodeStatus(facts, undefined, '').conditions ?? [];
   return wanted.every(({ type, status }) => there.get(type) === status);

@@ -5,6 +5,8 @@ import type { Decision } from './decide.ts';
 
 export interface StatusInput {
   readonly pod: Pod;
+  /** What the kubelet said last: its conditions keep their times while they stay as they are. */
+  readonly reported?: PodStatus | undefined;
   readonly records: readonly ContainerRecord[];
   readonly decision: Pick<Decision, 'phase' | 'initialized'>;
   /** Empty until the pod is on the network. */
@@ -84,8 +86,9 @@ export function withConditionsOfOthers(written: PodStatus, seen: PodStatus): Pod
 type ConditionFact = Pick<PodCondition, 'type' | 'status' | 'reason' | 'message'>;
 
 function conditions(input: StatusInput): PodCondition[] {
-  const { pod, decision, records, sandboxReady, nowMs } = input;
-  const before = new Map((pod.status?.conditions ?? []).map((condition) => [condition.type, condition]));
+  const { pod, reported, decision, records, sandboxReady, nowMs } = input;
+  const known = reported ? withConditionsOfOthers(reported, pod.status ?? {}) : pod.status;
+  const before = new Map((known?.conditions ?? []).map((condition) => [condition.type, condition]));
   const unready = records
     .filter(({ role, ready }) => (role === 'main' || role === 'sidecar') && !ready)
     .map(({ name }) => name);

@@ -1,14 +1,14 @@
 import { cpus, totalmem } from 'node:os';
-import { isNotFound, isConflict } from '../../cluster/client.ts';
-import { pods } from '../../cluster/resources.ts';
 import { podHostname } from '../../dns/pod-hosts-file.ts';
 import { errorMessage, PodnetError } from '../../model/errors.ts';
-import type { Pod } from '../../model/objects.ts';
-import { ContainerInstance, type InstancePod } from './container-instance.ts';
-import type { ContainerRole } from './container-record.ts';
+import type { Pod, PodStatus } from '../../model/objects.ts';
+import type { ContainerInstance } from './container-instance.ts';
 import { decide, type Decision } from './decide.ts';
 import type { PodFacts } from './downward.ts';
+import type { InstancePod } from './instance-pod.ts';
 import type { PodContext } from './pod-context.ts';
+import { leaveApi } from './leave-api.ts';
+import { PodContainers } from './pod-containers.ts';
 import { podStatus } from './pod-status.ts';
 import { createSandbox, type PodSandbox } from './sandbox.ts';
 
@@ -21,14 +21,15 @@ const MACHINE = { cpus: cpus().length, memoryBytes: totalmem() };
  */
 export class PodWorker {
   readonly uid: string;
-  readonly instances = new Map<string, ContainerInstance>();
   readonly #context: PodContext;
   readonly #onGone: () => void;
+  readonly #containers: PodContainers;
   readonly #startedAtMs: number;
   #pod: Pod;
   #sandbox: PodSandbox | undefined;
   #network: 'none' | 'up' | 'given back' = 'none';
   #filesWritten: Promise<void> | undefined;
+  #reported: PodStatus | undefined;
   #decision: Pick<Decision, 'phase' | 'initialized'> = { phase: 'Pending', initialized: false };
   #failure: { readonly reason: string; readonly message: string } | undefined;
   #step: Promise<void> | undefined;
@@ -46,12 +47,17 @@ export class PodWorker {
     this.#onGone = onGone;
     this.uid = pod.metadata?.uid ?? '';
     this.#startedAtMs = context.clock.now();
+    this.#containers = new PodContainers(context, () => this.wake());
     this.#adopt(pod);
     this.wake();
   }
 
   get pod(): Pod {
     return this.#pod;
+  }
+
+  get instances(): ReadonlyMap<string, ContainerInstance> {
+    return this.#containers.instances;
   }
 
   get sandbox(): PodSandbox | undefined {
@@ -95,33 +101,13 @@ export class PodWorker {
     for (const remark of remarks) this.#event('Warning', 'PodFiles', remark);
   }
 
-  /** Makes instances for containers that have none, and hands changed images on. */
-  #adopt({ spec }: Pod): void {
-    const wanted: [NonNullable<typeof spec>['containers'], (restartPolicy?: string) => ContainerRole][] = [
-      [spec?.initContainers ?? [], (restartPolicy) => (restartPolicy === 'Always' ? 'sidecar' : 'init')],
-      [spec?.containers ?? [], () => 'main'],
-      [spec?.ephemeralContainers ?? [], () => 'ephemeral'],
-    ];
-    for (const [containers, roleOf] of wanted)
-      for (const container of containers) {
-        const instance = this.instances.get(container.name);
-        if (!instance)
-          this.instances.set(
-            container.name,
-            new ContainerInstance(this.#context, container, roleOf(container.restartPolicy), () =>
-              this.wake(),
-            ),
-          );
-        else if (instance.record.spec.image !== container.image) {
-          instance.replaceSpec(container);
-          if (instance.running && !this.#terminating)
-            void instance.kill(
-              this.#instancePod(),
-              this.#graceMs(),
-              `Container ${container.name} definition changed, will be restarted`,
-            );
-        }
-      }
+  #adopt(pod: Pod): void {
+    const outdated = this.#containers.adopt(pod);
+    if (this.#terminating) return;
+    for (const instance of outdated) {
+      const why = `Container ${instance.record.name} definition changed, will be restarted`;
+      void instance.kill(this.#instancePod(), this.#graceMs(), why);
+    }
   }
 
   wake(): void {
@@ -151,7 +137,7 @@ export class PodWorker {
       this.#terminating ??= this.#terminate(this.#graceMs());
       return;
     }
-    if (this.#failure && this.#allEnded()) return this.#finish('Failed');
+    if (this.#failure && this.#containers.allEnded) return this.#finish('Failed');
     if (this.#network === 'given back') return;
     if (!(await this.#ensureSandbox())) return;
     if (!(await this.#ensureVolumes())) return;
@@ -161,7 +147,7 @@ export class PodWorker {
       void this.instances.get(name)?.kill(this.#instancePod(), this.#graceMs(), '');
     if (decision.finished) return this.#finish(decision.phase);
     this.#decision = decision;
-    this.#showBackOffs();
+    this.#containers.showBackOffs(this.#instancePod());
     this.#report();
     for (const name of decision.start) {
       if (this.#pod.metadata?.deletionTimestamp !== undefined) break;
@@ -177,7 +163,7 @@ export class PodWorker {
       restartPolicy: isEnding
         ? 'Never'
         : ((this.#pod.spec?.restartPolicy ?? 'Always') as 'Always' | 'OnFailure' | 'Never'), // the API admits these three
-      records: [...this.instances.values()].map(({ record }) => record),
+      records: this.#containers.records,
       nowMs: this.#context.clock.now(),
     });
   }
@@ -230,27 +216,7 @@ export class PodWorker {
       reason: 'DeadlineExceeded',
       message: 'Pod was active on the node longer than the specified deadline',
     };
-    for (const instance of this.instances.values())
-      void instance.kill(this.#instancePod(), this.#graceMs(), '');
-  }
-
-  #showBackOffs(): void {
-    const { clock } = this.#context;
-    const { restartPolicy = 'Always' } = this.#pod.spec ?? {};
-    for (const instance of this.instances.values()) {
-      const { state, role, notBeforeMs } = instance.record;
-      if (state.name !== 'terminated' || notBeforeMs <= clock.now() || role === 'ephemeral') continue;
-      const stays =
-        role === 'init'
-          ? state.exitCode === 0 || restartPolicy === 'Never'
-          : role === 'main' &&
-            (restartPolicy === 'Never' || (restartPolicy === 'OnFailure' && state.exitCode === 0));
-      if (!stays) instance.showBackOff(this.#instancePod());
-    }
-  }
-
-  #allEnded(): boolean {
-    return [...this.instances.values()].every(({ running }) => !running);
+    this.#containers.killAll(this.#instancePod(), this.#graceMs());
   }
 
   /** All is done: the network goes back, records and logs stay until the pod is deleted. */
@@ -274,29 +240,18 @@ export class PodWorker {
     this.#cancelTimer();
     // A step may be starting a container right now.
     await this.#step;
-    if (this.#sandbox) {
-      const of = this.#instancePod();
-      const all = [...this.instances.values()];
-      const endMs = this.#context.clock.now() + graceMs;
-      const stop = (instance: ContainerInstance, leftMs: number): Promise<void> =>
-        instance.kill(of, leftMs, '', this.#graceEnd.promise);
-      await Promise.all(
-        all.filter(({ record }) => record.role !== 'sidecar').map((instance) => stop(instance, graceMs)),
-      );
-      for (const sidecar of all.filter(({ record }) => record.role === 'sidecar').toReversed())
-        await stop(sidecar, Math.max(endMs - this.#context.clock.now(), 0));
-    }
+    if (this.#sandbox) await this.#containers.end(this.#instancePod(), graceMs, this.#graceEnd.promise);
     await this.#giveBackNetwork();
     if (!this.#removed) await this.#leaveApi();
     this.#context.statusWriter.forget(this.#pod);
-    for (const instance of this.instances.values()) instance.remove();
+    this.#containers.remove();
     this.#sandbox?.remove();
     this.#onGone();
   }
 
-  /** The API keeps a deleted pod until its kubelet says that it is over. */
+  /** Reports how it ended, then lets the API forget the pod. */
   async #leaveApi(): Promise<void> {
-    const { client, statusWriter } = this.#context;
+    const { statusWriter } = this.#context;
     const ended = this.#decide(true);
     this.#decision = {
       phase: ended.finished ? ended.phase : 'Failed',
@@ -304,30 +259,17 @@ export class PodWorker {
     };
     this.#report();
     await statusWriter.flushed(this.#pod);
-    const { namespace, name = '' } = this.#pod.metadata ?? {};
-    for (let delayMs = 100; !this.#removed; delayMs = Math.min(delayMs * 2, 5000)) {
-      try {
-        await client.delete(
-          pods,
-          { namespace, name },
-          { gracePeriodSeconds: 0, preconditions: { uid: this.uid } },
-        );
-        return;
-      } catch (error) {
-        if (isNotFound(error) || isConflict(error)) return;
-        this.#context.onError(error);
-        await new Promise<void>((resolve) => this.#context.clock.after(delayMs, resolve));
-      }
-    }
+    await leaveApi(this.#pod, { ...this.#context, isGone: () => this.#removed });
   }
 
   #report(): void {
     if (this.#removed) return;
     const sandbox = this.#sandbox;
     const { nodeAddresses, clock, statusWriter } = this.#context;
-    const status = podStatus({
+    this.#reported = podStatus({
       pod: this.#pod,
-      records: [...this.instances.values()].map(({ record }) => record),
+      reported: this.#reported,
+      records: this.#containers.records,
       decision: this.#decision,
       podAddresses: sandbox?.addresses ?? [],
       hostAddresses: nodeAddresses,
@@ -337,7 +279,7 @@ export class PodWorker {
       reason: this.#failure?.reason,
       message: this.#failure?.message,
     });
-    statusWriter.set(this.#pod, status);
+    statusWriter.set(this.#pod, this.#reported);
   }
 
   #facts(): PodFacts {

@@ -1,19 +1,13 @@
-import { cpus, totalmem } from 'node:os';
-import { podHostname } from '../../dns/pod-hosts-file.ts';
-import { errorMessage, PodnetError } from '../../model/errors.ts';
 import type { Pod, PodStatus } from '../../model/objects.ts';
 import type { ContainerInstance } from './container-instance.ts';
 import { decide, type Decision } from './decide.ts';
-import type { PodFacts } from './downward.ts';
 import type { InstancePod } from './instance-pod.ts';
 import type { PodContext } from './pod-context.ts';
 import { leaveApi } from './leave-api.ts';
 import { PodContainers } from './pod-containers.ts';
+import { PodGround } from './pod-ground.ts';
 import { podStatus } from './pod-status.ts';
-import { createSandbox, type PodSandbox } from './sandbox.ts';
-
-const SANDBOX_RETRY_MS = { first: 500, max: 15_000 } as const;
-const MACHINE = { cpus: cpus().length, memoryBytes: totalmem() };
+import type { PodSandbox } from './sandbox.ts';
 
 /**
  * One pod on this node, from its binding to its end. Everything that happens calls `wake`; one step at a time then
@@ -24,11 +18,9 @@ export class PodWorker {
   readonly #context: PodContext;
   readonly #onGone: () => void;
   readonly #containers: PodContainers;
+  readonly #ground: PodGround;
   readonly #startedAtMs: number;
   #pod: Pod;
-  #sandbox: PodSandbox | undefined;
-  #network: 'none' | 'up' | 'given back' = 'none';
-  #filesWritten: Promise<void> | undefined;
   #reported: PodStatus | undefined;
   #decision: Pick<Decision, 'phase' | 'initialized'> = { phase: 'Pending', initialized: false };
   #failure: { readonly reason: string; readonly message: string } | undefined;
@@ -37,8 +29,6 @@ export class PodWorker {
   #cancelTimer = (): void => {};
   #terminating: Promise<void> | undefined;
   #graceEnd = Promise.withResolvers<void>();
-  #sandboxRetryMs: number = SANDBOX_RETRY_MS.first;
-  #volumesChecked = false;
   #removed = false;
 
   constructor(context: PodContext, pod: Pod, onGone: () => void) {
@@ -48,6 +38,11 @@ export class PodWorker {
     this.uid = pod.metadata?.uid ?? '';
     this.#startedAtMs = context.clock.now();
     this.#containers = new PodContainers(context, () => this.wake());
+    this.#ground = new PodGround({
+      context,
+      pod: () => this.#pod,
+      event: (type, reason, message) => this.#event(type, reason, message),
+    });
     this.#adopt(pod);
     this.wake();
   }
@@ -61,7 +56,7 @@ export class PodWorker {
   }
 
   get sandbox(): PodSandbox | undefined {
-    return this.#network === 'given back' ? undefined : this.#sandbox;
+    return this.#ground.network === 'given back' ? undefined : this.#ground.sandbox;
   }
 
   /** The pod as the API server has it now. */
@@ -82,23 +77,8 @@ export class PodWorker {
   }
 
   /** For an exec: writes what the pod's programs find on disk. */
-  async prepareFiles(): Promise<void> {
-    const sandbox = this.sandbox;
-    if (!sandbox)
-      throw new PodnetError('The pod has no sandbox', {
-        code: 'pod-not-running',
-        fix: 'Wait until it runs.',
-      });
-    this.#filesWritten ??= this.#writeFiles(sandbox).catch((error: unknown) => {
-      this.#filesWritten = undefined;
-      throw error;
-    });
-    await this.#filesWritten;
-  }
-
-  async #writeFiles(sandbox: PodSandbox): Promise<void> {
-    const remarks = await this.#context.files.write(this.#pod, this.#facts(), sandbox);
-    for (const remark of remarks) this.#event('Warning', 'PodFiles', remark);
+  prepareFiles(): Promise<void> {
+    return this.#ground.prepareFiles();
   }
 
   #adopt(pod: Pod): void {
@@ -138,9 +118,8 @@ export class PodWorker {
       return;
     }
     if (this.#failure && this.#containers.allEnded) return this.#finish('Failed');
-    if (this.#network === 'given back') return;
-    if (!(await this.#ensureSandbox())) return;
-    if (!(await this.#ensureVolumes())) return;
+    if (this.#ground.network === 'given back') return;
+    if (!(await this.#prepareGround())) return;
     this.#watchDeadline();
     const decision = this.#decide();
     for (const name of decision.stop)
@@ -168,43 +147,14 @@ export class PodWorker {
     });
   }
 
-  async #ensureSandbox(): Promise<boolean> {
-    if (this.#sandbox) return true;
+  async #prepareGround(): Promise<boolean> {
+    if (this.#ground.isReady) return true;
     this.#report();
-    const { podNetwork, nodeNetns, nodeAddresses, nodeDirectory, nodeName } = this.#context;
-    const isHostNetwork = this.#pod.spec?.hostNetwork === true;
-    try {
-      this.#sandbox = await createSandbox({
-        pod: this.#pod,
-        podNetwork,
-        nodeNetns,
-        nodeAddresses,
-        nodeDirectory,
-        hostname: isHostNetwork ? nodeName : podHostname(this.#pod),
-      });
-      this.#network = 'up';
-      return true;
-    } catch (error) {
-      this.#event('Warning', 'FailedCreatePodSandBox', `Failed to create pod sandbox: ${describe(error)}`);
-      this.#wakeAfter(this.#sandboxRetryMs);
-      this.#sandboxRetryMs = Math.min(this.#sandboxRetryMs * 2, SANDBOX_RETRY_MS.max);
-      return false;
-    }
-  }
-
-  /** A pod whose volumes need objects that are not there waits, as in any cluster. */
-  async #ensureVolumes(): Promise<boolean> {
-    if (this.#volumesChecked) return true;
-    try {
-      await this.#context.files.check(this.#pod, this.#facts());
-      this.#volumesChecked = true;
-      return true;
-    } catch (error) {
-      this.#event('Warning', 'FailedMount', `MountVolume.SetUp failed: ${describe(error)}`);
-      this.#report();
-      this.#wakeAfter(2000);
-      return false;
-    }
+    const waitMs = await this.#ground.prepare();
+    if (waitMs === undefined) return true;
+    this.#report();
+    this.#wakeAfter(waitMs);
+    return false;
   }
 
   #watchDeadline(): void {
@@ -223,29 +173,20 @@ export class PodWorker {
   async #finish(phase: Decision['phase']): Promise<void> {
     this.#decision = { phase, initialized: phase === 'Succeeded' || this.#decision.initialized };
     this.#report();
-    await this.#giveBackNetwork();
-  }
-
-  async #giveBackNetwork(): Promise<void> {
-    if (this.#network !== 'up') return;
-    this.#network = 'given back';
-    try {
-      await this.#sandbox?.release();
-    } catch (error) {
-      this.#context.onError(error);
-    }
+    await this.#ground.giveBackNetwork();
   }
 
   async #terminate(graceMs: number): Promise<void> {
     this.#cancelTimer();
     // A step may be starting a container right now.
     await this.#step;
-    if (this.#sandbox) await this.#containers.end(this.#instancePod(), graceMs, this.#graceEnd.promise);
-    await this.#giveBackNetwork();
+    if (this.#ground.sandbox)
+      await this.#containers.end(this.#instancePod(), graceMs, this.#graceEnd.promise);
+    await this.#ground.giveBackNetwork();
     if (!this.#removed) await this.#leaveApi();
     this.#context.statusWriter.forget(this.#pod);
     this.#containers.remove();
-    this.#sandbox?.remove();
+    this.#ground.remove();
     this.#onGone();
   }
 
@@ -264,16 +205,15 @@ export class PodWorker {
 
   #report(): void {
     if (this.#removed) return;
-    const sandbox = this.#sandbox;
     const { nodeAddresses, clock, statusWriter } = this.#context;
     this.#reported = podStatus({
       pod: this.#pod,
       reported: this.#reported,
       records: this.#containers.records,
       decision: this.#decision,
-      podAddresses: sandbox?.addresses ?? [],
+      podAddresses: this.#ground.sandbox?.addresses ?? [],
       hostAddresses: nodeAddresses,
-      sandboxReady: this.#network === 'up',
+      sandboxReady: this.#ground.network === 'up',
       startedAtMs: this.#startedAtMs,
       nowMs: clock.now(),
       reason: this.#failure?.reason,
@@ -282,22 +222,13 @@ export class PodWorker {
     statusWriter.set(this.#pod, this.#reported);
   }
 
-  #facts(): PodFacts {
-    const { nodeAddresses, nodeName } = this.#context;
-    return {
-      podAddresses: this.#sandbox?.addresses ?? [],
-      hostAddresses: nodeAddresses,
-      nodeName,
-      ...MACHINE,
-    };
-  }
-
   #instancePod(): InstancePod {
-    if (!this.#sandbox) throw new Error(`pod ${this.uid} has no sandbox`);
+    const { sandbox, facts } = this.#ground;
+    if (!sandbox) throw new Error(`pod ${this.uid} has no sandbox`);
     return {
       pod: this.#pod,
-      sandbox: this.#sandbox,
-      facts: this.#facts(),
+      sandbox,
+      facts,
       prepareFiles: () => this.prepareFiles(),
       event: (type, reason, message) => this.#event(type, reason, message),
     };
@@ -316,9 +247,4 @@ export class PodWorker {
     this.#cancelTimer();
     this.#cancelTimer = this.#context.clock.after(Math.max(delayMs, 0), () => this.wake());
   }
-}
-
-function describe(error: unknown): string {
-  const fix = error instanceof PodnetError && error.fix !== undefined ? `. ${error.fix}` : '';
-  return `${errorMessage(error)}${fix}`;
 }

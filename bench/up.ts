@@ -49,7 +49,7 @@ function run(manifest: string, ...more: readonly string[]): Run {
   try {
     const started = performance.now();
     execFileSync(podnet, ['up', '-d', '--name', name, '-f', file, ...more], {
-      stdio: ['ignore', 'ignore', 'inherit'],
+      stdio: ['ignore', 'ignore', 'pipe'],
     });
     const seconds = (performance.now() - started) / 1000;
     const kubeconfig = execFileSync(podnet, ['kubeconfig', '--name', name], { encoding: 'utf8' });

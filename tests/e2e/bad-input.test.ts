@@ -116,8 +116,10 @@ test('up warns of a Service whose selector finds nothing', { skip }, async () =>
 });
 
 test('up says which pods are not ready in time, and why', { skip }, async () => {
-  const probe = '          readinessProbe: { tcpSocket: { port: 9 }, periodSeconds: 1 }\n';
-  const { code, stderr } = await up(web + probe, '--timeout', '4');
+  const never = web
+    .replace('image: example/web', "image: busybox\n          command: ['sleep', '1000']")
+    .concat("          readinessProbe: { exec: { command: ['false'] }, periodSeconds: 1 }\n");
+  const { code, stderr } = await up(never, '--timeout', '4');
   assert.equal(code, 1);
   assert.match(stderr, /error: not ready after 4\.0 s:\n {2}default\/web-\S+: readinessProbe of web/);
 });

@@ -47,17 +47,21 @@ function createDiscovery(
   };
 }
 
-/** Fields named in a refusal that carries no causes: strict decoding says `unknown field "spec.prts"`. */
-function fieldsInMessage(message: string): string[] {
-  return [...message.matchAll(/field "([^"]+)"/g)].map(([, field = '']) => field);
+/** The field named in a refusal without causes: `unknown field "spec.prts"`, `Go struct field ServiceSpec.spec.type of`. */
+function fieldInMessage(message: string): string {
+  return /field "([^"]+)"/.exec(message)?.[1] ?? /struct field \w+\.(\S+) of type/.exec(message)?.[1] ?? '';
 }
 
 function problemsOf({ where }: ManifestObject, error: ApiError): Problem[] {
   const causes = error.status.details?.causes ?? [];
   if (causes.length > 0) {
-    return causes.map(({ field = '', message = '' }) => ({ where: where(field), field, message }));
+    return causes.map(({ field = '', message = '' }) => ({
+      where: where(field),
+      field,
+      message: field === '' ? message : `${field}: ${message}`,
+    }));
   }
-  const [field = ''] = fieldsInMessage(error.message);
+  const field = fieldInMessage(error.message);
   return [{ where: where(field), field, message: error.message }];
 }
 

@@ -25,6 +25,7 @@ const netns = openNetns(`/proc/self/fd/${data.netnsFd}`);
 enterNetns(netns);
 
 const stopping = new AbortController();
+let started = false;
 /** Of the pods that are on the network now, by uid: where an observed packet starts and ends. */
 const podNetns = new Map<string, Netns>();
 
@@ -88,10 +89,12 @@ async function start(): Promise<void> {
 port.on('message', (command: NodeCommand) => {
   switch (command.type) {
     case 'start':
+      started = true;
       void start();
       return;
     case 'stop':
       stopping.abort();
+      if (!started) post({ type: 'stopped' });
       return;
     case 'podNetns':
       post({ type: 'podNetns', id: command.id, fd: podNetns.get(command.podUid)?.fd });

@@ -28,7 +28,7 @@ export interface LabNodeOptions {
   readonly log: Log;
 }
 
-const stopTimeoutMs = 2_000;
+const stopTimeoutMs = 500;
 
 /** Makes a node's namespace and starts its thread, which loads its code and waits for `start`. */
 export function createLabNode({ index, runtimeDirectory, options, log }: LabNodeOptions): LabNode {

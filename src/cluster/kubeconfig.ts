@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { createRequire } from 'node:module';
+import type * as Yaml from 'yaml';
 import { errorMessage, PodnetError } from '../model/errors.ts';
 
 /** How to reach one API server, and as whom. */
@@ -144,7 +145,7 @@ function readText(path: string, what: string): string {
 function parseYaml(text: string, path: string): unknown {
   try {
     if (text.startsWith('{')) return JSON.parse(text);
-    const { parse } = createRequire(import.meta.url)('yaml') as typeof import('yaml');
+    const { parse } = createRequire(import.meta.url)('yaml') as typeof Yaml;
     return parse(text, { version: '1.1', maxAliasCount: 100 });
   } catch (error) {
     throw problem(path, '', `is not YAML: ${errorMessage(error)}`);

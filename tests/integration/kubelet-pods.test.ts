@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import http from 'node:http';
 import { after, before, test } from 'node:test';
-import { configMaps, nodes, pods } from '../../src/cluster/resources.ts';
+import { configMaps, nodes, pods, secrets } from '../../src/cluster/resources.ts';
 import { isReady, startKubeletLab, type KubeletLab } from './kubelet-lab.ts';
 
 let lab: KubeletLab;
@@ -272,4 +272,55 @@ test('createKubelet probes over TLS a stand-in that speaks TLS', async () => {
     ],
   });
   await lab.until('tls', isReady);
+});
+
+test('createKubelet brings changes of a ConfigMap and a Secret to the programs that have mounted them', async () => {
+  const settings = { namespace: 'shop', name: 'flags' };
+  const keys = { namespace: 'shop', name: 'keys' };
+  await lab.client.create(configMaps, { metadata: settings, data: { color: 'blue', old: 'x' } });
+  await lab.client.create(secrets, { metadata: keys, data: { key: Buffer.from('one').toString('base64') } });
+  await lab.run('reader', {
+    terminationGracePeriodSeconds: 0,
+    volumes: [
+      { name: 'flags', configMap: { name: 'flags' } },
+      { name: 'keys', secret: { secretName: 'keys' } },
+    ],
+    containers: [
+      {
+        name: 'c',
+        image: 'busybox',
+        command: [
+          'sh',
+          '-c',
+          'while :; do echo "$(cat /flags/color) $(cat /keys/key) $(ls /flags | tr "\\n" " ")"; sleep 0.1; done',
+        ],
+        volumeMounts: [
+          { name: 'flags', mountPath: '/flags' },
+          { name: 'keys', mountPath: '/keys' },
+        ],
+      },
+    ],
+  });
+  await lab.until('reader', isReady);
+  const untilLast = async (line: string): Promise<void> => {
+    const deadlineMs = Date.now() + 3000;
+    for (;;) {
+      const { body } = await lab.get('/containerLogs/shop/reader/c?tailLines=1');
+      if (body.trim() === line) return;
+      assert.ok(Date.now() < deadlineMs, `${body.trim()}; wanted ${line}`);
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+  };
+  await untilLast('blue one color old');
+  const data = { color: 'green', old: null };
+  await lab.client.patch(configMaps, settings, { type: 'merge', body: { data } });
+  await untilLast('green one color');
+  const key = Buffer.from('two').toString('base64');
+  await lab.client.patch(secrets, keys, { type: 'merge', body: { data: { key } } });
+  await untilLast('green two color');
+  await lab.client.delete(configMaps, settings);
+  await lab.client.create(configMaps, { metadata: settings, data: { color: 'red' } });
+  await untilLast('red two color');
+  await lab.client.delete(pods, { namespace: 'shop', name: 'reader' }, { gracePeriodSeconds: 0 });
+  await lab.until('reader', (pod) => pod === undefined);
 });

@@ -9,6 +9,7 @@ import type { Netns } from '../../kernel/netns.ts';
 import type { Pod } from '../../model/objects.ts';
 import { createIsolation, type Isolation } from '../workloads/isolate/isolation.ts';
 import { createStandInServer } from '../workloads/standin/stand-in-server.ts';
+import { createMountedObjects } from './mounted-objects.ts';
 import { readMachine } from './node-object.ts';
 import { createNodeRegistration } from './node-registration.ts';
 import { createNodeStatusKeeper } from './node-status.ts';
@@ -72,6 +73,12 @@ export function createKubelet(options: KubeletOptions): Kubelet {
   const statusWriter = createStatusWriter(client, { clock, onError });
   const standIns = createStandInServer();
   const objects = createObjectReader(client, clock);
+  const mountedObjects = createMountedObjects({
+    client,
+    clock,
+    onError,
+    onChange: (plural, namespace, name) => objects.forget(plural, namespace, name),
+  });
   let isolation: Isolation | undefined;
   const context: PodContext = {
     client,
@@ -83,6 +90,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
     clock,
     standIns,
     objects,
+    mountedObjects,
     statusWriter,
     onError,
     isolation: () => (isolation ??= createIsolation(`${nodeDirectory}/isolation`)),
@@ -147,6 +155,7 @@ export function createKubelet(options: KubeletOptions): Kubelet {
       const running = [
         informer.run(signal),
         nodeStatus.run(signal),
+        mountedObjects.run(signal),
         registration.heartbeat(signal, () => void speakAgain()),
       ];
       informer.synced.then(ready.resolve, ready.reject);

@@ -8,6 +8,8 @@ export interface ObjectReader {
   configMap(namespace: string, name: string): Promise<ConfigMap | undefined>;
   secret(namespace: string, name: string): Promise<Secret | undefined>;
   services(namespace: string): Promise<readonly Service[]>;
+  /** The object has changed: the next answer is a new one. */
+  forget(plural: string, namespace: string, name: string): void;
 }
 
 const FRESH_MS = 2000;
@@ -20,7 +22,9 @@ export function createObjectReader(client: Client, clock: Clock): ObjectReader {
     if (known) return known as Promise<T>; // the key names the kind
     const answer = ask();
     answers.set(key, answer);
-    clock.after(FRESH_MS, () => answers.delete(key));
+    clock.after(FRESH_MS, () => {
+      if (answers.get(key) === answer) answers.delete(key);
+    });
     return answer;
   }
 
@@ -42,6 +46,7 @@ export function createObjectReader(client: Client, clock: Clock): ObjectReader {
   return {
     configMap: (namespace, name) => get(configMaps, namespace, name),
     secret: (namespace, name) => get(secrets, namespace, name),
+    forget: (plural, namespace, name) => void answers.delete(`${plural}/${namespace}/${name}`),
     services: (namespace) =>
       remember(`services/${namespace}`, async () => {
         const { items } = await client.list(services, { namespace });

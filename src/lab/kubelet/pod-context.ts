@@ -6,6 +6,7 @@ import type { Netns } from '../../kernel/netns.ts';
 import type { Pod } from '../../model/objects.ts';
 import type { Isolation } from '../workloads/isolate/isolation.ts';
 import type { StandInServer } from '../workloads/standin/stand-in-server.ts';
+import type { MountedObjects } from './mounted-objects.ts';
 import type { ObjectReader } from './object-reader.ts';
 import type { PodFiles } from './pod-files.ts';
 import type { StatusWriter } from './status-writer.ts';
@@ -25,6 +26,7 @@ export interface PodContext {
   isolation(): Isolation;
   readonly objects: ObjectReader;
   readonly files: PodFiles;
+  readonly mountedObjects: MountedObjects;
   readonly statusWriter: StatusWriter;
   record(pod: Pod, event: EventText): void;
   readonly onError: (error: unknown) => void;

@@ -10,7 +10,7 @@ import type { RootVolume } from '../workloads/isolate/root-plan.ts';
 import type { PodFacts } from './downward.ts';
 import type { ObjectReader } from './object-reader.ts';
 import type { PodSandbox } from './sandbox.ts';
-import { isProjection, safePath, volumeFiles, type VolumeSources } from './volume-files.ts';
+import { isProjection, referencesOf, safePath, volumeFiles, type VolumeSources } from './volume-files.ts';
 import { writeVolume } from './volume-writer.ts';
 
 type Volume = NonNullable<NonNullable<Pod['spec']>['volumes']>[number];
@@ -33,35 +33,35 @@ export interface PodFiles {
   check(pod: Pod, facts: PodFacts): Promise<void>;
   /** Writes volumes, hosts, resolv.conf and host name. Returns remarks for Events. */
   write(pod: Pod, facts: PodFacts, sandbox: PodSandbox): Promise<readonly string[]>;
+  /**
+   * Writes anew the volumes that show one of these objects, each `configmaps/NAME` or `secrets/NAME`. Throws
+   * `PodnetError` when something they need is missing now; what was there stays.
+   */
+  refresh(pod: Pod, facts: PodFacts, sandbox: PodSandbox, changed: ReadonlySet<string>): Promise<void>;
   /** What to bind into a container. Throws `PodnetError` for a mount that names no volume. */
   mounts(pod: Pod, container: Container, sandbox: PodSandbox): RootVolume[];
+}
+
+interface PodAndFacts {
+  readonly pod: Pod;
+  readonly facts: PodFacts;
 }
 
 export function createPodFiles(options: PodFilesOptions): PodFiles {
   const { objects, client, runtimeDirectory, nodeDirectory } = options;
 
-  async function sourcesOf(pod: Pod, facts: PodFacts, withTokens: boolean): Promise<VolumeSources> {
+  async function sourcesOf(
+    { pod, facts }: PodAndFacts,
+    volumes: readonly Volume[],
+    withTokens: boolean,
+  ): Promise<VolumeSources> {
     const namespace = pod.metadata?.namespace ?? 'default';
-    const names = {
-      configMap: new Set<string>(),
-      secret: new Set<string>(),
-      token: new Map<string, number | undefined>(),
-    };
-    for (const { configMap, secret, projected } of pod.spec?.volumes ?? []) {
-      if (configMap?.name !== undefined) names.configMap.add(configMap.name);
-      if (secret?.secretName !== undefined) names.secret.add(secret.secretName);
-      for (const source of projected?.sources ?? []) {
-        if (source.configMap?.name !== undefined) names.configMap.add(source.configMap.name);
-        if (source.secret?.name !== undefined) names.secret.add(source.secret.name);
-        const { serviceAccountToken: token } = source;
-        if (token) names.token.set(token.audience ?? '', token.expirationSeconds);
-      }
-    }
+    const names = referencesOf(volumes);
     const [maps, secrets, tokens] = await Promise.all([
-      readAll(names.configMap, (name) => objects.configMap(namespace, name)),
-      readAll(names.secret, (name) => objects.secret(namespace, name)),
+      readAll(names.configMaps, (name) => objects.configMap(namespace, name)),
+      readAll(names.secrets, (name) => objects.secret(namespace, name)),
       withTokens
-        ? readAll(names.token.keys(), (audience) => requestToken(client, pod, audience))
+        ? readAll(names.audiences, (audience) => requestToken(client, pod, audience))
         : new Map<string, string>(),
     ]);
     return {
@@ -83,7 +83,7 @@ export function createPodFiles(options: PodFilesOptions): PodFiles {
     async check(pod, facts) {
       const volumes = (pod.spec?.volumes ?? []).filter((volume) => isProjection(volume));
       if (volumes.length === 0) return;
-      const sources = await sourcesOf(pod, facts, false);
+      const sources = await sourcesOf({ pod, facts }, volumes, false);
       for (const volume of volumes) volumeFiles(volume, sources);
     },
     async write(pod, facts, sandbox) {
@@ -96,7 +96,7 @@ export function createPodFiles(options: PodFilesOptions): PodFiles {
       writeFileSync(`${etc}/resolv.conf`, text);
       writeFileSync(`${etc}/hosts`, hosts);
       writeFileSync(`${etc}/hostname`, `${sandbox.namespaces.hostname}\n`);
-      const sources = await sourcesOf(pod, facts, true);
+      const sources = await sourcesOf({ pod, facts }, pod.spec?.volumes ?? [], true);
       for (const volume of pod.spec?.volumes ?? []) {
         const directory = directoryOf(volume, sandbox, pod.metadata?.namespace ?? '');
         if (isProjection(volume)) writeVolume(directory, volumeFiles(volume, sources));
@@ -110,6 +110,20 @@ export function createPodFiles(options: PodFilesOptions): PodFiles {
         }
       }
       return remarks;
+    },
+    async refresh(pod, facts, sandbox, changed) {
+      const volumes = (pod.spec?.volumes ?? []).filter((volume) => {
+        const { configMaps, secrets } = referencesOf([volume]);
+        return (
+          [...configMaps].some((name) => changed.has(`configmaps/${name}`)) ||
+          [...secrets].some((name) => changed.has(`secrets/${name}`))
+        );
+      });
+      const sources = await sourcesOf({ pod, facts }, volumes, true);
+      for (const volume of volumes) {
+        const directory = directoryOf(volume, sandbox, pod.metadata?.namespace ?? '');
+        if (existsSync(directory)) writeVolume(directory, volumeFiles(volume, sources));
+      }
     },
     mounts(pod, container, sandbox) {
       const etc = ['resolv.conf', 'hosts', 'hostname'].map((name): RootVolume => ({

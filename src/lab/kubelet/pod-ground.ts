@@ -25,6 +25,7 @@ export class PodGround {
   #sandboxRetryMs: number = SANDBOX_RETRY_MS.first;
   #volumesChecked = false;
   #filesWritten: Promise<void> | undefined;
+  #unfollow = (): void => {};
 
   constructor(options: PodGroundOptions) {
     this.#options = options;
@@ -110,11 +111,26 @@ export class PodGround {
 
   async #writeFiles(sandbox: PodSandbox): Promise<void> {
     const { context, pod, event } = this.#options;
+    // Before they are read: no change is missed.
+    this.#unfollow();
+    this.#unfollow = context.mountedObjects.follow(pod(), (changed) => this.#refresh(sandbox, changed));
     const remarks = await context.files.write(pod(), this.facts, sandbox);
     for (const remark of remarks) event('Warning', 'PodFiles', remark);
   }
 
+  async #refresh(sandbox: PodSandbox, changed: ReadonlySet<string>): Promise<void> {
+    const { context, pod, event } = this.#options;
+    await this.#filesWritten;
+    try {
+      await context.files.refresh(pod(), this.facts, sandbox, changed);
+    } catch (error) {
+      if (!(error instanceof PodnetError)) throw error;
+      event('Warning', 'FailedMount', `MountVolume.SetUp failed: ${describe(error)}`);
+    }
+  }
+
   async giveBackNetwork(): Promise<void> {
+    this.#unfollow();
     if (this.#network !== 'up') return;
     this.#network = 'given back';
     try {

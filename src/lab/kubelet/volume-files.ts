@@ -32,6 +32,28 @@ export function isProjection(volume: Volume): boolean {
   );
 }
 
+export interface VolumeReferences {
+  /** Names in the pod's namespace. */
+  readonly configMaps: ReadonlySet<string>;
+  readonly secrets: ReadonlySet<string>;
+  readonly audiences: ReadonlySet<string>;
+}
+
+/** Pure: the objects whose contents stand in these volumes, and the audiences of tokens. */
+export function referencesOf(volumes: readonly Volume[]): VolumeReferences {
+  const [maps, secrets, audiences] = [new Set<string>(), new Set<string>(), new Set<string>()];
+  for (const { configMap, secret, projected } of volumes) {
+    if (configMap?.name !== undefined) maps.add(configMap.name);
+    if (secret?.secretName !== undefined) secrets.add(secret.secretName);
+    for (const source of projected?.sources ?? []) {
+      if (source.configMap?.name !== undefined) maps.add(source.configMap.name);
+      if (source.secret?.name !== undefined) secrets.add(source.secret.name);
+      if (source.serviceAccountToken) audiences.add(source.serviceAccountToken.audience ?? '');
+    }
+  }
+  return { configMaps: maps, secrets, audiences };
+}
+
 /**
  * Pure: what stands in such a volume. Throws `PodnetError` with code `config-missing` when an object or key is not
  * there and is not optional.

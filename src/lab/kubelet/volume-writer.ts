@@ -3,6 +3,8 @@ import {
   chmodSync,
   existsSync,
   mkdirSync,
+  readdirSync,
+  readFileSync,
   readlinkSync,
   renameSync,
   rmSync,
@@ -18,6 +20,7 @@ import type { VolumeFile } from './volume-files.ts';
  */
 export function writeVolume(directory: string, files: readonly VolumeFile[]): void {
   mkdirSync(directory, { recursive: true, mode: 0o755 });
+  if (isWritten(directory, files)) return;
   const version = `..${randomBytes(8).toString('hex')}`;
   mkdirSync(`${directory}/${version}`, { mode: 0o755 });
   for (const { path, content, mode } of files) {
@@ -30,8 +33,24 @@ export function writeVolume(directory: string, files: readonly VolumeFile[]): vo
   const before = existsSync(data) ? readlinkSync(data) : undefined;
   symlinkSync(version, `${data}_next`);
   renameSync(`${data}_next`, data);
-  for (const name of new Set(files.map(({ path }) => path.split('/', 1)[0] ?? ''))) {
+  const names = new Set(files.map(({ path }) => path.split('/', 1)[0] ?? ''));
+  for (const name of readdirSync(directory))
+    if (!name.startsWith('..') && !names.has(name)) rmSync(`${directory}/${name}`);
+  for (const name of names) {
     if (!existsSync(`${directory}/${name}`)) symlinkSync(`..data/${name}`, `${directory}/${name}`);
   }
   if (before !== undefined) rmSync(`${directory}/${before}`, { recursive: true, force: true });
+}
+
+/** Whether the volume has just these files already: who waits for changes is not to be woken for none. */
+function isWritten(directory: string, files: readonly VolumeFile[]): boolean {
+  const data = `${directory}/..data`;
+  if (!existsSync(data)) return false;
+  const there = readdirSync(data, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  return (
+    there.length === files.length &&
+    files.every(
+      ({ path, content }) => existsSync(`${data}/${path}`) && readFileSync(`${data}/${path}`).equals(content),
+    )
+  );
 }

@@ -268,9 +268,10 @@ test('a command that does not read its stdin holds the client back', async (t) =
   assert.ok(before > 5 * 1024 * 1024, `only ${before} bytes wait at the client`);
   assert.ok((link?.bytesWritten ?? 0) < 8 * 1024 * 1024);
   // Nobody reads from anybody now, and the client's end is noticed all the same.
+  const closed = once(socket, 'close');
   link?.destroy();
   await until(() => kubelet.openStreams() === 0, 'the kubelet notices');
-  await once(socket, 'close');
+  await closed;
 });
 
 test('port-forward refuses a bad handshake and tunnels SPDY in WebSocket messages', async (t) => {

@@ -50,7 +50,7 @@ async function run({ name, files, wrap, concurrency }: Suite): Promise<Outcome> 
     '--disable-warning=ExperimentalWarning',
     '--test',
     `--test-concurrency=${concurrency}`,
-    '--test-timeout=300000',
+    '--test-timeout=180000',
     '--test-reporter=spec',
     ...files,
   ]);

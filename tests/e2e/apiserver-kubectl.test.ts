@@ -8,10 +8,10 @@ import { after, before, suite, test } from 'node:test';
 import { createTestServer, testPki, type TestServer } from '../../src/lab/apiserver/fixture.ts';
 import { kubeconfig } from '../../src/lab/apiserver/pki.ts';
 
-/** The kubectl in the path, and Debian 12's, where somebody has unpacked it. */
+/** The kubectl in the path, and the one that `PODNET_OLD_KUBECTL` names: Debian 12's is 1.20. */
 const PROGRAMS = [
   { name: 'kubectl', file: findInPath('kubectl') },
-  { name: 'kubectl 1.20', file: process.env['KUBECTL_1_20'] ?? '/tmp/kubectl-1.20/usr/bin/kubectl' },
+  { name: 'kubectl 1.20', file: process.env['PODNET_OLD_KUBECTL'] ?? '' },
 ];
 
 function findInPath(program: string): string {

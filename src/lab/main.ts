@@ -5,7 +5,7 @@
  */
 import { mkdirSync, writeSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { closeOnExec, mount } from '../kernel/ffi.ts';
+import { closeOnExec, exitNow, mount } from '../kernel/ffi.ts';
 import { PodnetError, errorMessage } from '../model/errors.ts';
 import { listenControl } from './control/server.ts';
 import { createLabNode } from './nodes/node.ts';
@@ -54,9 +54,10 @@ async function main(): Promise<void> {
   );
   const { createLab } = await import('./lab.ts');
   const lab = createLab(options, { nodes, runtimeDirectory, log });
+  // Not `process.exit`, which waits for threads that may never listen. The kernel ends them and clears up.
   const end = async (code: number): Promise<never> => {
     await lab.stop();
-    process.exit(code);
+    return exitNow(code);
   };
   const unowned = owned ? setTimeout(() => void end(1), ownerPatienceMs) : undefined;
   const control = await listenControl(hostSocketFds.control, {
@@ -91,5 +92,5 @@ try {
   } catch {
     // Nobody listens any more; the log has it.
   }
-  process.exit(1);
+  exitNow(1);
 }

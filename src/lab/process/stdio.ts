@@ -1,13 +1,9 @@
 import { closeSync, openSync } from 'node:fs';
+import { duplicateFd } from '../../kernel/ffi.ts';
 
-/**
- * Points stdout and stderr at a file for good. open(2) gives the lowest free descriptor, so closing 1 and opening
- * gives 1 again. To be called before anything touched `process.stdout`, which would keep the old pipe.
- */
+/** Points stdout and stderr at a file for good. */
 export function redirectOutput(path: string): void {
-  for (const fd of [1, 2]) {
-    closeSync(fd);
-    const opened = openSync(path, 'a', 0o600);
-    if (opened !== fd) throw new Error(`Cannot redirect file descriptor ${fd}: got ${opened}`);
-  }
+  const file = openSync(path, 'a', 0o600);
+  for (const fd of [1, 2]) duplicateFd(file, fd);
+  closeSync(file);
 }

@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { createSocket } from 'node:dgram';
+import { once } from 'node:events';
 import { test } from 'node:test';
 
 import { createUpstreams, isAnswerTo, parseUpstream } from './upstream.ts';
@@ -32,4 +34,23 @@ test('createUpstreams fails at once without upstreams, and when too many wait', 
   await assert.rejects(none.ask({ name: 'example.com', type: TYPE.A }), /No upstream resolver/);
   const full = createUpstreams({ upstreams: [], maxInFlight: 0 });
   await assert.rejects(full.ask({ name: 'example.com', type: TYPE.A }), /More than 0 questions/);
+});
+
+test('createUpstreams goes on to the next upstream when one cannot even be sent to', async () => {
+  // A socket that did not ask to broadcast may not connect there, with or without a network.
+  const unreachable = { address: '255.255.255.255', port: 53 };
+  const server = createSocket('udp4');
+  server.on('message', (message, peer) => {
+    message.writeUInt16BE(FLAG.QR, 2);
+    server.send(message, peer.port, peer.address);
+  });
+  server.bind(0, '127.0.0.1');
+  await once(server, 'listening');
+  const upstreams = [unreachable, { address: '127.0.0.1', port: server.address().port }];
+  const answer = await createUpstreams({ upstreams }).ask({ name: 'example.com', type: TYPE.A });
+  assert.equal(answer.readUInt16BE(2) & FLAG.QR, FLAG.QR);
+  await assert.rejects(
+    createUpstreams({ upstreams: [unreachable] }).ask({ name: 'example.com', type: TYPE.A }),
+  );
+  server.close();
 });

@@ -152,7 +152,8 @@ async function askOverUdp({ address, port }: Upstream, query: Buffer, timeoutMs:
   socket.on('message', (answer) => {
     if (isAnswerTo(query, answer)) resolve(answer);
   });
-  socket.connect(port, address, () => socket.send(query));
+  // A failure to connect, such as no route, comes as the callback's argument (which the types leave out).
+  socket.connect(port, address, (error?: Error) => (error ? reject(error) : socket.send(query)));
   try {
     return await promise;
   } finally {

@@ -50,7 +50,7 @@ export function parseQuery(message: Buffer, length: number = message.length): Qu
     return malformed('the name or the question is too long');
 
   const query = {
-    key: message.toString('latin1', HEADER_BYTES, nameEnd).toLowerCase(),
+    key: lowerCaseKey(message.toString('latin1', HEADER_BYTES, nameEnd)),
     type: message.readUInt16BE(nameEnd),
     class: message.readUInt16BE(nameEnd + 2),
     questionEnd,
@@ -62,6 +62,13 @@ export function parseQuery(message: Buffer, length: number = message.length): Qu
   }
   const edns = parseAdditional(message, questionEnd, { length, count: additional });
   return typeof edns === 'string' ? malformed(edns, questionEnd) : { ...query, ...edns };
+}
+
+/** Only the letters A to Z have a case in DNS (RFC 4343); the lengths between them are below those. */
+function lowerCaseKey(key: string): NameKey {
+  return /[^\0-\x7f]/.test(key)
+    ? key.replace(/[A-Z]+/g, (letters) => letters.toLowerCase())
+    : key.toLowerCase();
 }
 
 function malformed(reason: string, questionEnd: number = HEADER_BYTES): Refusal {

@@ -2,7 +2,8 @@ import type { Client } from '../cluster/client.ts';
 import { createInformer, type Informer } from '../cluster/informer.ts';
 import { deployments, nodes, pods } from '../cluster/resources.ts';
 import { objectKey, type Deployment, type Node, type Pod } from '../model/objects.ts';
-import { isPodReady, podStatus } from './summary.ts';
+import { isNodeReady, isPodReady } from '../model/conditions.ts';
+import { podStatus } from './summary.ts';
 
 /** How far a cluster is from being all ready. */
 export interface Readiness {
@@ -14,10 +15,6 @@ export interface Readiness {
   /** A line for each that is not ready: its name and what it waits for. */
   readonly waiting: readonly string[];
   readonly done: boolean;
-}
-
-function isNodeReady(node: Node): boolean {
-  return node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
 }
 
 /** Why a pod is not ready, in a few words. */

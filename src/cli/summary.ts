@@ -1,5 +1,6 @@
 import type { Client } from '../cluster/client.ts';
 import { endpointSlices, nodes, pods, services } from '../cluster/resources.ts';
+import { isNodeReady } from '../model/conditions.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../model/objects.ts';
 import { out, table } from './terminal.ts';
 
@@ -24,10 +25,6 @@ export interface ClusterSummary {
   }[];
 }
 
-export function isPodReady(pod: Pod): boolean {
-  return pod.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false;
-}
-
 /** `Running`, or the reason why not: what a container waits for, or died of. */
 export function podStatus(pod: Pod): string {
   if (pod.metadata?.deletionTimestamp !== undefined) return 'Terminating';
@@ -43,8 +40,7 @@ export function podStatus(pod: Pod): string {
 function summarizeNode(node: Node, podCount: number): ClusterSummary['nodes'][number] {
   return {
     name: node.metadata?.name ?? '',
-    ready:
-      node.status?.conditions?.some(({ type, status }) => type === 'Ready' && status === 'True') ?? false,
+    ready: isNodeReady(node),
     address: node.status?.addresses?.find(({ type }) => type === 'InternalIP')?.address ?? '',
     podCidr: node.spec?.podCIDR ?? '',
     pods: podCount,

@@ -74,6 +74,15 @@ test('compile gives no route to a node whose fields make no sense, and names the
   }
 });
 
+test('compile warns of a node without an address only when it has reported', () => {
+  const fresh = { ...node('node-3', { podCidrs: ['10.244.3.0/24'] }), status: {} };
+  const reported = { ...fresh, status: { conditions: [{ type: 'Ready', status: 'True' }] } };
+  const levels = (of: Node): string[] => plan([node1, of]).problems.map(({ level }) => level);
+  assert.deepEqual(levels(fresh), ['info']);
+  assert.deepEqual(levels(reported), ['warning']);
+  assert.deepEqual(levels(node('node-3', { podCidrs: ['10.244.3.0/24'] })), ['warning']);
+});
+
 test('compile lets the older of two nodes keep a pod CIDR they both claim', () => {
   const thief = node('a-thief', {
     podCidrs: ['10.244.2.128/25'],

@@ -1,3 +1,4 @@
+import { isNodeReady } from '../model/conditions.ts';
 import type { Node } from '../model/objects.ts';
 import {
   type Cidr,
@@ -84,10 +85,11 @@ function claimsOf(node: FabricNode, problems: Problem[]): Claim[] {
     const cidr = tryParseCidr(text)?.network;
     const inside = cidr && nodeAddresses(node).find((address) => holds(cidr, address));
     if (!cidr) {
-      problems.push({ code: 'bad-pod-cidr', message: `${JSON.stringify(text)} is no CIDR`, reason });
+      const message = `${JSON.stringify(text)} is no CIDR`;
+      problems.push({ code: 'bad-pod-cidr', level: 'warning', message, reason });
     } else if (inside !== undefined) {
       const message = `The pod CIDR ${text} holds the node's own address ${inside}`;
-      problems.push({ code: 'pod-cidr-holds-node', message, reason });
+      problems.push({ code: 'pod-cidr-holds-node', level: 'warning', message, reason });
     } else {
       claims.push({ node, cidr, reason });
     }
@@ -110,6 +112,7 @@ function resolveOverlaps(claims: readonly Claim[], problems: Problem[]): Claim[]
     kept[kept.length - 1] = winner;
     problems.push({
       code: 'pod-cidr-taken',
+      level: 'warning',
       message: `The pod CIDR ${formatCidr(loser.cidr)} overlaps ${formatCidr(winner.cidr)} of ${objectOf(winner.node)}`,
       reason: loser.reason,
     });
@@ -142,8 +145,10 @@ function holds(cidr: Cidr, address: string): boolean {
 function gatewayOf({ node, cidr }: Claim, problems: Problem[]): string | undefined {
   const gateway = nodeAddresses(node).find((address) => familyOf(address) === cidr.family);
   if (gateway === undefined) {
+    const isNew = node.status?.addresses === undefined && !isNodeReady(node);
     problems.push({
       code: 'node-without-address',
+      level: isNew ? 'info' : 'warning',
       message: `No IPv${cidr.family} InternalIP to send packets for ${formatCidr(cidr)} to`,
       reason: { object: objectOf(node), field: 'status.addresses' },
     });

@@ -5,6 +5,7 @@ import { nodes } from '../cluster/resources.ts';
 import { createWorkQueue } from '../cluster/work-queue.ts';
 import type { Nftables } from '../kernel/nftables/nftables.ts';
 import type { Rtnl, RtnlEvent } from '../kernel/rtnl/rtnl.ts';
+import { isNodeReady } from '../model/conditions.ts';
 import { errorMessage } from '../model/errors.ts';
 import type { Node } from '../model/objects.ts';
 import { FABRIC_ROUTE_PROTOCOL, applyRoutes, removeRoutes } from './apply-routes.ts';
@@ -44,7 +45,7 @@ const KEY = 'node';
 export function createFabric(options: FabricOptions): Fabric {
   const { client, nodeName, rtnl, nftables, resyncMs = 300_000, log = () => {} } = options;
   const clusterCidrs = options.clusterCidr.split(',').filter((cidr) => cidr !== '');
-  const informer = createInformer<Node, Node>(client, nodes, { transform: slim, onError: logOnce });
+  const informer = createInformer<Node, Node>(client, nodes, { transform: slim, onError: watchFailed });
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {}); // whoever awaits it hears of it
   let plan: RoutePlan | undefined;
@@ -52,23 +53,34 @@ export function createFabric(options: FabricOptions): Fabric {
   let egress: string | undefined;
   let links: ReadonlySet<number> = new Set();
   let incomplete = true;
-  const said = new Set<string>();
+  /** What the last sync said: a fault that stays is told once, and again when it comes back. */
+  let said: ReadonlySet<string> = new Set();
+  let lastWatchError = '';
 
-  function logOnce(error: unknown): void {
-    warnOnce(errorMessage(error));
+  function watchFailed(error: unknown): void {
+    const message = `nodes: ${errorMessage(error)}`;
+    if (message !== lastWatchError) log('warning', message);
+    lastWatchError = message;
   }
 
-  function warnOnce(message: string): void {
-    if (said.has(message)) return;
-    said.add(message);
-    log('warning', message);
+  function say(faults: readonly { level: 'warning' | 'info'; message: string }[]): void {
+    for (const { level, message } of faults) if (!said.has(message)) log(level, message);
+    said = new Set(faults.map(({ message }) => message));
   }
 
   function sync(): void {
     if (!informer.hasSynced) return;
     plan = compile(informer.list(), { nodeName, clusterCidrs });
-    for (const { message, reason } of plan.problems) warnOnce(`${printReason(reason)}: ${message}`);
+    const problems = plan.problems.map(({ level, message, reason }) => ({
+      level,
+      message: `${printReason(reason)}: ${message}`,
+    }));
     const applied = applyRoutes(rtnl, plan);
+    const refused = applied.errors.map(({ message, where = '' }) => ({
+      level: 'warning' as const,
+      message: `${where}: ${message}`,
+    }));
+    say([...problems, ...refused]);
     ({ links } = applied);
     for (const change of applied.replaced) log('info', `route ${change}`);
     for (const dst of applied.deleted) log('info', `no route ${dst}`);
@@ -78,8 +90,7 @@ export function createFabric(options: FabricOptions): Fabric {
       egress = printed;
     }
     incomplete = applied.errors.length > 0;
-    const [error] = applied.errors;
-    if (error) throw new AggregateError(applied.errors, errorMessage(error));
+    if (incomplete) throw new RefusedRoutes();
     ready.resolve();
     queue.addAfter(KEY, resyncMs);
   }
@@ -88,7 +99,7 @@ export function createFabric(options: FabricOptions): Fabric {
     process: sync,
     maxDelayMs: 5000,
     onError: (_, error) => {
-      for (const each of error instanceof AggregateError ? error.errors : [error]) logOnce(each);
+      if (!(error instanceof RefusedRoutes)) log('warning', `fabric: ${errorMessage(error)}`);
     },
   });
 
@@ -106,7 +117,10 @@ export function createFabric(options: FabricOptions): Fabric {
     ready: ready.promise,
     plan: () => plan,
     async run(signal) {
-      const unsubscribe = informer.onChange(() => queue.add(KEY));
+      const unsubscribe = informer.onChange(() => {
+        lastWatchError = '';
+        queue.add(KEY);
+      });
       const events = rtnl.events({
         kinds: ['link', 'route'],
         onEvent: (event) => {
@@ -137,6 +151,12 @@ function slim({ metadata, spec, status }: Node): Node {
   return {
     metadata: { name, resourceVersion, ...(creationTimestamp !== undefined && { creationTimestamp }) },
     spec: { ...(podCIDR !== undefined && { podCIDR }), ...(podCIDRs && { podCIDRs }) },
-    status: { ...(status?.addresses && { addresses: status.addresses }) },
+    status: {
+      ...(status?.addresses && { addresses: status.addresses }),
+      ...(isNodeReady({ ...(status && { status }) }) && { conditions: [{ type: 'Ready', status: 'True' }] }),
+    },
   };
 }
+
+/** Asks the queue to try again; the routes themselves have been told of. */
+class RefusedRoutes extends Error {}

@@ -30,6 +30,8 @@ export interface EgressPlan {
 /** Something in the objects that keeps part of the network from working. */
 export interface Problem {
   readonly code: string;
+  /** `info`: it comes right by itself, as of a node that has not reported yet. */
+  readonly level: 'warning' | 'info';
   readonly message: string;
   readonly reason: Reason;
 }

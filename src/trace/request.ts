@@ -1,9 +1,10 @@
+import { isPodReady } from '../model/conditions.ts';
 import { PodnetError } from '../model/errors.ts';
 import { formatIp, tryParseIp } from '../model/ip.ts';
 import type { Pod, Service } from '../model/objects.ts';
 import { compileLabelSelector, matchesSelector } from '../model/selectors.ts';
 import type { Protocol } from './trace.ts';
-import { isPodReady, podAddresses, type TraceView } from './view.ts';
+import { podAddresses, type TraceView } from './view.ts';
 
 /**
  * What a person types. Sources: `POD`, `NAMESPACE/POD`, `pod/NAME`, `deploy/NAME`, each kind also behind a namespace

@@ -2,8 +2,17 @@ import { compileService } from '../dns/zone/compile.ts';
 import { createZone, type Zone } from '../dns/zone/zone.ts';
 import { compile as compileRoutes } from '../fabric/compile.ts';
 import type { RoutePlan } from '../fabric/plan.ts';
+import { serviceKeyOf } from '../model/endpoint-slices.ts';
 import { tryParseIp } from '../model/ip.ts';
-import type { Deployment, EndpointSlice, Namespace, Node, Pod, Service } from '../model/objects.ts';
+import {
+  type Deployment,
+  type EndpointSlice,
+  type Namespace,
+  type Node,
+  type Pod,
+  type Service,
+  objectKey,
+} from '../model/objects.ts';
 import { compile as compileServices } from '../services/compile.ts';
 import type { ServicePlan } from '../services/plan.ts';
 
@@ -87,12 +96,9 @@ function compileZone({
 }: TraceObjects): Zone {
   const options = { clusterDomain, addresses: [clusterDns] };
   const zone = createZone(options, 0);
-  const slicesOf = Map.groupBy(
-    endpointSlices,
-    ({ metadata }) => `${metadata?.namespace}/${metadata?.labels?.['kubernetes.io/service-name']}`,
-  );
+  const slicesOf = Map.groupBy(endpointSlices, serviceKeyOf);
   for (const service of services) {
-    const key = `${service.metadata?.namespace}/${service.metadata?.name}`;
+    const key = objectKey(service);
     zone.set(`Service ${key}`, compileService(service, slicesOf.get(key) ?? [], options));
   }
   for (const { metadata } of namespaces) {
@@ -117,8 +123,4 @@ export function nodeAddresses({ status }: Node): string[] {
 export function sameFamily(addresses: readonly string[], other: string): string | undefined {
   const family = tryParseIp(other)?.family;
   return addresses.find((address) => tryParseIp(address)?.family === family);
-}
-
-export function isPodReady({ status }: Pod): boolean {
-  return status?.conditions?.some(({ type, status: state }) => type === 'Ready' && state === 'True') ?? false;
 }

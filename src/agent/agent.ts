@@ -8,6 +8,7 @@ import { createHttpsTransport } from '../cluster/https-transport.ts';
 import { createInformer } from '../cluster/informer.ts';
 import { loadKubeconfig } from '../cluster/kubeconfig.ts';
 import { nodes } from '../cluster/resources.ts';
+import { createServiceInformers } from '../cluster/service-informers.ts';
 import type { PodNetwork } from '../cni/pod-network.ts';
 import { createPodNetwork } from '../cni/podnet.ts';
 import { createDns } from '../dns/dns.ts';
@@ -17,6 +18,7 @@ import { openNftables } from '../kernel/nftables/nftables.ts';
 import { isErrno } from '../kernel/ffi.ts';
 import { openRtnl, type Rtnl } from '../kernel/rtnl/rtnl.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
+import { errorMessage } from '../model/errors.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
 import { readClusterConfig } from './config.ts';
 
@@ -60,23 +62,37 @@ function addLocalAddress(rtnl: Rtnl, address: string): void {
   }
 }
 
-/** The node's own object, once it has its pod CIDR and an address. */
-async function ownNode(client: Client, nodeName: string, signal: AbortSignal): Promise<{ podCidr: string }> {
+/** The node's pod CIDR, once it has one. Rejects when the signal aborts before. */
+async function ownPodCidr(
+  client: Client,
+  { nodeName, signal, log }: { nodeName: string; signal: AbortSignal; log: AgentLog },
+): Promise<string> {
   const stop = new AbortController();
-  const informer = createInformer(client, nodes, { fieldSelector: `metadata.name=${nodeName}` });
-  const running = informer.run(AbortSignal.any([signal, stop.signal]));
-  try {
-    return await new Promise((done, fail) => {
-      informer.onChange(({ object }) => {
-        const podCidr = object.spec?.podCIDR;
-        if (podCidr) done({ podCidr });
-      });
-      signal.addEventListener('abort', () => fail(signal.reason as Error), { once: true });
-    });
-  } finally {
-    stop.abort();
-    await running;
-  }
+  const informer = createInformer(client, nodes, {
+    fieldSelector: `metadata.name=${nodeName}`,
+    onError: (error) => log('warning', `node ${nodeName}: ${errorMessage(error)}`),
+  });
+  let podCidr: string | undefined;
+  informer.onChange(({ object }) => {
+    podCidr = object.spec?.podCIDR;
+    if (podCidr) stop.abort();
+  });
+  await informer.run(AbortSignal.any([signal, stop.signal]));
+  if (podCidr) return podCidr;
+  signal.throwIfAborted();
+  throw new Error(`the watch of node ${nodeName} ended`);
+}
+
+interface Part {
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/** Runs the parts together. When one fails the others are stopped first, for they share the doors its caller closes. */
+async function runAll(parts: readonly Part[], signal: AbortSignal): Promise<void> {
+  const failed = new AbortController();
+  const either = AbortSignal.any([signal, failed.signal]);
+  await Promise.all(parts.map((part) => part.run(either).catch((error: unknown) => failed.abort(error))));
+  failed.signal.throwIfAborted();
 }
 
 export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }: AgentOptions): Agent {
@@ -94,7 +110,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
       for (const [name, value] of Object.entries(nodeSysctls)) writeSysctl(name, value);
       rtnl.setLink('lo', { up: true });
       addLocalAddress(rtnl, config.clusterDns);
-      const { podCidr } = await ownNode(client, nodeName, signal);
+      const podCidr = await ownPodCidr(client, { nodeName, signal, log });
       const podNetwork = createPodNetwork({
         netns,
         rtnl,
@@ -103,20 +119,24 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
         databasePath: join(stateDirectory, 'node.db'),
       });
       network.resolve(podNetwork);
-      const parts = [
-        createFabric({ client, nodeName, rtnl, nftables, clusterCidr: config.clusterCidr, log }),
-        createServiceProxy({ client, nodeName, nftables, localAddresses: [config.clusterDns], log }),
-        createDns({
-          client,
-          addresses: [config.clusterDns],
-          clusterDomain: config.clusterDomain,
-          upstreams: config.upstreams,
-          log,
-        }),
-      ];
-      Promise.all(parts.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
       try {
-        await Promise.all(parts.map((part) => part.run(signal)));
+        const objects = createServiceInformers(client, {
+          onError: (error) => log('warning', `services: ${errorMessage(error)}`),
+        });
+        const capabilities = [
+          createFabric({ client, nodeName, rtnl, nftables, clusterCidr: config.clusterCidr, log }),
+          createServiceProxy({ objects, nodeName, nftables, localAddresses: [config.clusterDns], log }),
+          createDns({
+            client,
+            objects,
+            addresses: [config.clusterDns],
+            clusterDomain: config.clusterDomain,
+            upstreams: config.upstreams,
+            log,
+          }),
+        ];
+        Promise.all(capabilities.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
+        await runAll([objects, ...capabilities], signal);
       } finally {
         podNetwork.close();
       }

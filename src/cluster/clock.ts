@@ -28,6 +28,14 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
   });
 }
 
+/** Resolves when the signal aborts, or at once if it has. */
+export function untilAborted(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    else signal.addEventListener('abort', () => resolve(), { once: true });
+  });
+}
+
 /** A clock that stands still until it is advanced. */
 export interface FakeClock extends Clock {
   /** Runs everything that comes due, in order, letting promises settle in between. */

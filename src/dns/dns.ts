@@ -1,4 +1,6 @@
 import type { Client } from '../cluster/client.ts';
+import { untilAborted } from '../cluster/clock.ts';
+import type { ServiceInformers } from '../cluster/service-informers.ts';
 import { errorMessage } from '../model/errors.ts';
 import { type Listener, listenTcp, listenUdp, type ListenOptions } from './listeners.ts';
 import { type PodRecords, Responder } from './responder.ts';
@@ -9,6 +11,8 @@ import { createZone, type Zone } from './zone/zone.ts';
 
 export interface DnsOptions {
   readonly client: Client;
+  /** Run by whoever made them. */
+  readonly objects: ServiceInformers;
   /** Where to answer: the cluster DNS address, which must stand on one of the namespace's interfaces. */
   readonly addresses: readonly string[];
   /** 53 unless told. */
@@ -39,6 +43,7 @@ const REBIND_MAX_MS = 5000;
 /** The cluster's DNS on one node: the zone kept equal to the objects, and servers over UDP and TCP. */
 export function createDns({
   client,
+  objects,
   addresses,
   port = 53,
   clusterDomain,
@@ -59,7 +64,7 @@ export function createDns({
   ready.promise.catch(() => {});
 
   async function run(signal: AbortSignal): Promise<void> {
-    const watch = watchObjects({ client, zone, zoneOptions, podRecords, log });
+    const watch = watchObjects({ client, objects, zone, zoneOptions, podRecords, log });
     const watching = watch.run(signal);
     try {
       // Before the zone is complete it would deny names that exist; clients ask a silent server again.
@@ -89,10 +94,7 @@ function keepListening(
 ): { bound: Promise<void>; done: Promise<void> } {
   const bound = Promise.withResolvers<void>();
   bound.promise.catch(() => {});
-  const aborted = new Promise<void>((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener('abort', () => resolve(), { once: true });
-  });
+  const aborted = untilAborted(signal);
   const where = `${options.address} port ${options.port} (${listen === listenUdp ? 'UDP' : 'TCP'})`;
 
   async function loop(): Promise<void> {

@@ -1,8 +1,10 @@
 import type { Client } from '../cluster/client.ts';
 import { createInformer, type Informer } from '../cluster/informer.ts';
-import { endpointSlices, namespaces, pods, services } from '../cluster/resources.ts';
+import { namespaces, pods } from '../cluster/resources.ts';
+import type { ServiceInformers } from '../cluster/service-informers.ts';
+import { serviceKeyOf } from '../model/endpoint-slices.ts';
 import { errorMessage } from '../model/errors.ts';
-import type { Endpoint, EndpointSlice, Service } from '../model/objects.ts';
+import type { ObjectMeta } from '../model/objects.ts';
 import type { PodRecords } from './responder.ts';
 import { compilePod, compileService } from './zone/compile.ts';
 import { printSource, type ZoneOptions } from './zone/plan.ts';
@@ -10,10 +12,12 @@ import type { Zone } from './zone/zone.ts';
 
 export interface WatchOptions {
   readonly client: Client;
+  /** Run by whoever made them. */
+  readonly objects: ServiceInformers;
   readonly zone: Zone;
   readonly zoneOptions: ZoneOptions;
   readonly podRecords: PodRecords;
-  readonly log: (level: 'warning', message: string) => void;
+  readonly log: (level: 'warning' | 'error', message: string) => void;
 }
 
 export interface ZoneWatch {
@@ -27,37 +31,35 @@ export interface ZoneWatch {
 const BATCH = 100;
 
 /** Watches what the zone is made of: one contribution per Service, namespace and (verified) pod. */
-export function watchObjects({ client, zone, zoneOptions, podRecords, log }: WatchOptions): ZoneWatch {
+export function watchObjects(options: WatchOptions): ZoneWatch {
+  const { client, objects, zone, zoneOptions, podRecords, log } = options;
   const { clusterDomain } = zoneOptions;
   const onError = (error: unknown): void => log('warning', `DNS: ${errorMessage(error)}`);
-  const serviceInformer = createInformer(client, services, { onError, transform: leanService });
-  const sliceInformer = createInformer(client, endpointSlices, {
-    onError,
-    transform: leanSlice,
-    indexes: { service: (slice) => [serviceKeyOf(slice)] },
-  });
   const namespaceInformer = createInformer(client, namespaces, {
     onError,
     transform: ({ metadata }) => ({ metadata: lean(metadata) }),
   });
-  const informers = [serviceInformer, sliceInformer, namespaceInformer];
   const dirty = new Set<string>();
-  const said = new Set<string>();
+  /** What was said last of a Service's problems. */
+  const said = new Map<string, string>();
   let scheduled = false;
 
   function update(key: string): void {
-    const service = serviceInformer.get(key);
+    const service = objects.services.get(key);
     if (service === undefined) {
       zone.delete(`Service ${key}`);
+      said.delete(key);
       return;
     }
-    const part = compileService(service, sliceInformer.byIndex('service', key), zoneOptions);
-    zone.set(`Service ${key}`, part);
-    for (const { source, message } of part.problems) {
-      const text = `DNS: ${printSource(source)}: ${message}`;
-      if (!said.has(text)) log('warning', text);
-      said.add(text);
-    }
+    const { records, problems } = compileService(service, objects.slicesOf(key), zoneOptions);
+    zone.set(`Service ${key}`, { records });
+    say(key, problems.map(({ source, message }) => `DNS: ${printSource(source)}: ${message}`).join('; '));
+  }
+
+  function say(key: string, text: string): void {
+    if (text !== '' && said.get(key) !== text) log('warning', text);
+    if (text === '') said.delete(key);
+    else said.set(key, text);
   }
 
   /** A Service and its slices change together: they are compiled once. */
@@ -72,7 +74,11 @@ export function watchObjects({ client, zone, zoneOptions, podRecords, log }: Wat
     let count = 0;
     for (const key of dirty) {
       dirty.delete(key);
-      update(key);
+      try {
+        update(key);
+      } catch (error) {
+        log('error', `DNS: Service ${key} has no records: ${errorMessage(error)}`);
+      }
       if (++count === BATCH) break;
     }
     if (dirty.size > 0) {
@@ -81,28 +87,42 @@ export function watchObjects({ client, zone, zoneOptions, podRecords, log }: Wat
     }
   }
 
-  serviceInformer.onChange(({ key }) => touch(key));
-  sliceInformer.onChange(({ object, previous }) => {
-    touch(serviceKeyOf(object));
-    if (previous !== undefined) touch(serviceKeyOf(previous));
-  });
+  function follow(): () => void {
+    const unsubscribe = [
+      objects.services.onChange(({ key }) => touch(key)),
+      objects.endpointSlices.onChange(({ object, previous }) => {
+        for (const slice of previous === undefined ? [object] : [object, previous]) {
+          const key = serviceKeyOf(slice);
+          if (key !== undefined) touch(key);
+        }
+      }),
+    ];
+    return () => unsubscribe.forEach((each) => each());
+  }
+
   namespaceInformer.onChange(({ type, key }) => {
     const names = [`${key}.svc.${clusterDomain}`, `${key}.pod.${clusterDomain}`];
     if (type === 'added') zone.set(`Namespace ${key}`, { records: [] }, names);
     else if (type === 'deleted') zone.delete(`Namespace ${key}`);
   });
-  const all =
-    podRecords === 'verified' ? [...informers, watchPods(client, zone, { zoneOptions, onError })] : informers;
+  const own =
+    podRecords === 'verified'
+      ? [namespaceInformer, watchPods(client, zone, { zoneOptions, onError })]
+      : [namespaceInformer];
 
   async function untilSynced(): Promise<void> {
-    await Promise.all(all.map(({ synced }) => synced));
+    await Promise.all([objects.synced, ...own.map(({ synced }) => synced)]);
     while (dirty.size > 0) await new Promise((resolve) => setImmediate(resolve));
   }
 
+  const synced = untilSynced();
+  synced.catch(() => {}); // whoever awaits it hears of it
   return {
-    synced: untilSynced(),
+    synced,
     run: async (signal) => {
-      await Promise.all(all.map((informer) => informer.run(signal)));
+      const unfollow = follow();
+      await Promise.all(own.map((informer) => informer.run(signal)));
+      unfollow();
     },
   };
 }
@@ -129,49 +149,11 @@ function watchPods(
   return informer;
 }
 
-/** The Service a slice belongs to (discovery/v1). */
-function serviceKeyOf({ metadata }: EndpointSlice): string {
-  return `${metadata?.namespace ?? 'default'}/${metadata?.labels?.['kubernetes.io/service-name'] ?? ''}`;
-}
-
-function leanService(service: Service): Service {
-  const { type, clusterIP, clusterIPs, externalName, ports, publishNotReadyAddresses } = service.spec ?? {};
-  return {
-    metadata: lean(service.metadata),
-    spec: {
-      ...(type && { type }),
-      ...(clusterIP && { clusterIP }),
-      ...(clusterIPs && { clusterIPs }),
-      ...(externalName && { externalName }),
-      ...(ports && { ports }),
-      ...(publishNotReadyAddresses && { publishNotReadyAddresses }),
-    },
-  };
-}
-
-function leanSlice(slice: EndpointSlice): EndpointSlice {
-  const service = slice.metadata?.labels?.['kubernetes.io/service-name'] ?? '';
-  return {
-    metadata: { ...lean(slice.metadata), labels: { 'kubernetes.io/service-name': service } },
-    addressType: slice.addressType,
-    ...(slice.ports && { ports: slice.ports }),
-    endpoints: (slice.endpoints ?? []).map(leanEndpoint),
-  };
-}
-
-function lean(metadata: Service['metadata']): NonNullable<Service['metadata']> {
+function lean(metadata: ObjectMeta | undefined): ObjectMeta {
   const { name, namespace, resourceVersion } = metadata ?? {};
   return {
     ...(name && { name }),
     ...(namespace && { namespace }),
     ...(resourceVersion && { resourceVersion }),
-  };
-}
-
-function leanEndpoint({ addresses, hostname, conditions }: Endpoint): Endpoint {
-  return {
-    addresses,
-    ...(hostname && { hostname }),
-    ...(conditions?.ready === false && { conditions: { ready: false } }),
   };
 }

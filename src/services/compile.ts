@@ -1,7 +1,9 @@
 import { isIPv4 } from 'node:net';
+import { SERVICE_LABELS } from '../cluster/lean-services.ts';
+import { serviceKeyOf } from '../model/endpoint-slices.ts';
 import { canonicalIp } from '../model/ip.ts';
 import { type EndpointSlice, type Service, type ServicePort, objectKey } from '../model/objects.ts';
-import { chooseEndpoints, readAddress } from './endpoints.ts';
+import { chooseEndpoints, isPort, readAddress } from './endpoints.ts';
 import { type PlanChange, type PlannedPort, type Protocol, type ServicePlan, frontKey } from './plan.ts';
 
 export interface CompileOptions {
@@ -42,10 +44,6 @@ export function createServiceCompiler(options: CompileOptions = {}): ServiceComp
   return new IncrementalCompiler(options);
 }
 
-/** Labels by which others claim a Service, and by which it asks not to have its cluster IP served. */
-const OTHER_PROXY = 'service.kubernetes.io/service-proxy-name';
-const HEADLESS = 'service.kubernetes.io/headless';
-const SERVICE_NAME = 'kubernetes.io/service-name';
 const PROTOCOLS: Readonly<Record<string, Protocol>> = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' };
 
 class IncrementalCompiler implements ServiceCompiler {
@@ -80,8 +78,7 @@ class IncrementalCompiler implements ServiceCompiler {
 
   setSlice(slice: EndpointSlice): void {
     const key = objectKey(slice);
-    const name = slice.metadata?.labels?.[SERVICE_NAME];
-    const service = name === undefined ? undefined : `${slice.metadata?.namespace ?? ''}/${name}`;
+    const service = serviceKeyOf(slice);
     const before = this.#serviceOfSlice.get(key);
     if (before !== undefined && before !== service) this.deleteSlice(key);
     if (service === undefined) return;
@@ -198,6 +195,10 @@ export function compileService(
         ignored.push(`spec.ports[${index}].protocol is ${JSON.stringify(port.protocol)}`);
         continue;
       }
+      if (!isPort(port.port)) {
+        ignored.push(`spec.ports[${index}].port is ${JSON.stringify(port.port)}`);
+        continue;
+      }
       ports.push({
         address,
         port: port.port,
@@ -230,9 +231,10 @@ function reasonToIgnore(service: Service): string | undefined {
   const [first] = clusterIps(service);
   if (first === 'None') return 'spec.clusterIP is None';
   if (first === undefined || first === '') return 'spec.clusterIP is not allocated yet';
-  const proxy = metadata?.labels?.[OTHER_PROXY];
+  const proxy = metadata?.labels?.[SERVICE_LABELS.proxyName];
   if (proxy !== undefined) return `metadata.labels gives it to the proxy ${JSON.stringify(proxy)}`;
-  if (metadata?.labels?.[HEADLESS] !== undefined) return `metadata.labels has ${HEADLESS}`;
+  const { headless } = SERVICE_LABELS;
+  if (metadata?.labels?.[headless] !== undefined) return `metadata.labels has ${headless}`;
   return undefined;
 }
 

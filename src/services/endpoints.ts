@@ -125,10 +125,12 @@ function targetPort(slice: EndpointSlice, { name = '', protocol = 'TCP' }: Servi
   const found = slice.ports?.find(
     (port) => (port.name ?? '') === name && (port.protocol ?? 'TCP') === protocol,
   );
-  const number = found?.port;
-  return number !== undefined && Number.isInteger(number) && number > 0 && number < 65536
-    ? number
-    : undefined;
+  return isPort(found?.port) ? found.port : undefined;
+}
+
+/** One bad number in an object must not make the kernel refuse the batch with everything else. */
+export function isPort(number: number | undefined): number is number {
+  return number !== undefined && Number.isInteger(number) && number > 0 && number < 65_536;
 }
 
 function wantedPort({ name, protocol = 'TCP' }: ServicePort): string {

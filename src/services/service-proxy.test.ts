@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from '../cluster/client.ts';
 import { createFakeTransport } from '../cluster/fake-transport.ts';
 import { endpointSlices, services } from '../cluster/resources.ts';
+import { createServiceInformers } from '../cluster/service-informers.ts';
 import { destroy } from '../kernel/nftables/commands.ts';
 import { createFakeNftables } from '../kernel/nftables/fake-nftables.ts';
 import { createNftablesBackend } from './backends/nftables.ts';
@@ -36,14 +37,15 @@ async function start({ checkIntervalMs = 60_000 } = {}) {
   const nftables = createFakeNftables();
   const messages: string[] = [];
   const stop = new AbortController();
+  const objects = createServiceInformers(client);
   const proxy = createServiceProxy({
-    client,
+    objects,
     nftables,
     nodeName: 'node-1',
     checkIntervalMs,
     log: (level, message) => messages.push(`${level} ${message}`),
   });
-  const running = proxy.run(stop.signal);
+  const running = Promise.all([objects.run(stop.signal), proxy.run(stop.signal)]);
   await proxy.ready;
   const has = (text: string) => (): boolean => nftables.dump().includes(text);
   const end = async (): Promise<void> => {

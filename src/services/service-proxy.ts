@@ -1,16 +1,15 @@
-import type { Client } from '../cluster/client.ts';
-import { createInformer } from '../cluster/informer.ts';
-import { endpointSlices, services } from '../cluster/resources.ts';
+import { untilAborted } from '../cluster/clock.ts';
+import type { ServiceInformers } from '../cluster/service-informers.ts';
 import { errorMessage } from '../model/errors.ts';
 import type { Nftables } from '../kernel/nftables/nftables.ts';
 import type { ServiceBackend } from './backends/backend.ts';
 import { createNftablesBackend } from './backends/nftables.ts';
 import { type ServiceCompiler, createServiceCompiler } from './compile.ts';
-import { leanEndpointSlice, leanService } from './lean-objects.ts';
 import type { ServicePlan } from './plan.ts';
 
 export interface ServiceProxyOptions {
-  readonly client: Client;
+  /** Run by whoever made them. */
+  readonly objects: Pick<ServiceInformers, 'services' | 'endpointSlices' | 'synced'>;
   readonly nodeName: string;
   /** Of the node's network namespace. */
   readonly nftables: Nftables;
@@ -36,7 +35,7 @@ export interface ServiceProxy {
 /** Connections to Services on one node. */
 export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const {
-    client,
+    objects,
     nodeName,
     nftables,
     localAddresses = [],
@@ -50,25 +49,22 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const keeper = new BackendKeeper({ backend, compiler, log, done: () => ready.resolve() });
 
   async function run(signal: AbortSignal): Promise<void> {
-    const onError = (error: unknown): void => log('warning', `services: ${errorMessage(error)}`);
-    const serviceInformer = createInformer(client, services, { transform: leanService, onError });
-    const sliceInformer = createInformer(client, endpointSlices, { transform: leanEndpointSlice, onError });
-    serviceInformer.onChange(({ type, key, object }) => {
-      if (type === 'deleted') compiler.deleteService(key);
-      else compiler.setService(object);
-      keeper.changed();
-    });
-    sliceInformer.onChange(({ type, key, object }) => {
-      if (type === 'deleted') compiler.deleteSlice(key);
-      else compiler.setSlice(object);
-      keeper.changed();
-    });
-    const informers = [serviceInformer.run(signal), sliceInformer.run(signal)];
-    Promise.all([serviceInformer.synced, sliceInformer.synced]).then(
-      () => keeper.start(signal, checkIntervalMs),
-      ready.reject,
-    );
-    await Promise.all(informers);
+    const subscriptions = [
+      objects.services.onChange(({ type, key, object }) => {
+        if (type === 'deleted') compiler.deleteService(key);
+        else compiler.setService(object);
+        keeper.changed();
+      }),
+      objects.endpointSlices.onChange(({ type, key, object }) => {
+        if (type === 'deleted') compiler.deleteSlice(key);
+        else compiler.setSlice(object);
+        keeper.changed();
+      }),
+    ];
+    objects.synced.then(() => keeper.start(signal, checkIntervalMs), ready.reject);
+    await untilAborted(signal);
+    for (const unsubscribe of subscriptions) unsubscribe();
+    ready.reject(signal.reason);
   }
 
   return { ready: ready.promise, run, plan: compiler.plan, cleanup: () => backend.cleanup() };

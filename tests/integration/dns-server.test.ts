@@ -11,6 +11,7 @@ import dnsPacket from 'dns-packet';
 import { Client } from '../../src/cluster/client.ts';
 import { createFakeTransport, type FakeTransport } from '../../src/cluster/fake-transport.ts';
 import { endpointSlices, namespaces, services } from '../../src/cluster/resources.ts';
+import { createServiceInformers } from '../../src/cluster/service-informers.ts';
 import { createDns, type Dns } from '../../src/dns/dns.ts';
 import { fixtureServices } from '../../src/dns/zone/fixture.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
@@ -37,14 +38,16 @@ async function start(options: { address?: string; upstreams?: string[] } = {}): 
       await client.create(endpointSlices, { ...slice, metadata: { ...slice.metadata, labels: owner } });
     }
   }
+  const objects = createServiceInformers(client);
   const dns = createDns({
     client,
+    objects,
     addresses: [options.address ?? address],
     clusterDomain: 'cluster.local',
     upstreams: options.upstreams ?? [],
   });
   const stop = new AbortController();
-  const done = dns.run(stop.signal);
+  const done = Promise.all([objects.run(stop.signal), dns.run(stop.signal)]);
   return {
     dns,
     client,

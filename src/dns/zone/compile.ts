@@ -205,6 +205,7 @@ function problemOf(name: string, data: RecordData): string | undefined {
     return `${JSON.stringify(data.address)} is not an IPv4 address`;
   if (data.type === 'AAAA' && tryParseIp(data.address)?.family !== 6)
     return `${JSON.stringify(data.address)} is not an IPv6 address`;
+  if (data.type === 'SRV' && !(data.port >= 0 && data.port <= 65_535)) return `${data.port} is not a port`;
   try {
     nameKey(name);
     if ('target' in data && nameKey(data.target) === '\0') return 'the target is empty';

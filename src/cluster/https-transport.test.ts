@@ -161,6 +161,34 @@ test('HttpsTransport keeps text that is not JSON as text', async (t) => {
   assert.equal((await transport.request({ method: 'GET', path: '/healthz' })).body, 'ok');
 });
 
+test('HttpsTransport.watch gives up on a server that does not begin, and lets one that began be silent', async (t) => {
+  let begin = false;
+  const { client } = await start(
+    t,
+    (_, response) => {
+      if (begin) response.flushHeaders();
+      if (begin) setTimeout(() => response.end(event('ADDED', '1')), 150);
+    },
+    { requestTimeoutMs: 50 },
+  );
+  await assert.rejects(Array.fromAsync(client.watch(pods)), /no answer .* in 50 ms/);
+  begin = true;
+  assert.equal((await Array.fromAsync(client.watch(pods))).length, 1);
+});
+
+test('HttpsTransport does not go on waiting for a busy server when aborted', async (t) => {
+  const { transport, requests } = await start(t, (_, response) => {
+    response.writeHead(429, { 'retry-after': '20' });
+    response.end('{}');
+  });
+  const stop = new AbortController();
+  const request = transport.request({ method: 'GET', path: '/', signal: stop.signal });
+  await until(() => requests.length === 1);
+  await delay(20);
+  stop.abort();
+  await assert.rejects(request, { name: 'AbortError' });
+});
+
 test('HttpsTransport.watch yields events and ends when the server ends', async (t) => {
   const { client, requests } = await start(t, (_, response) => {
     response.write(event('ADDED', '1').slice(0, 20));

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import { ApiError, statusOf } from './client.ts';
+import { sleep, systemClock } from './clock.ts';
 import { cutManagedFields } from './managed-fields.ts';
 import { parseJsonLines } from './json-lines.ts';
 import type { ClusterAccess } from './kubeconfig.ts';
@@ -66,14 +67,17 @@ export function createHttpsTransport(access: ClusterAccess, options: HttpsTransp
         ...(signal && { signal }),
         ...(lookup && { lookup }),
       });
-      outgoing.on('response', resolve);
+      outgoing.on('response', (response) => {
+        // A watch may be silent for long once it has begun.
+        if (agent === watchAgent) outgoing.setTimeout(0);
+        resolve(response);
+      });
       outgoing.on('error', (error) => reject(Object.assign(error, { reusedSocket: outgoing.reusedSocket })));
-      if (agent === requestAgent)
-        outgoing.setTimeout(requestTimeoutMs, () =>
-          outgoing.destroy(
-            new Error(`${method} ${path}: no answer from ${access.server} in ${requestTimeoutMs} ms`),
-          ),
-        );
+      outgoing.setTimeout(requestTimeoutMs, () =>
+        outgoing.destroy(
+          new Error(`${method} ${path}: no answer from ${access.server} in ${requestTimeoutMs} ms`),
+        ),
+      );
       outgoing.end(payload);
     });
   }
@@ -88,7 +92,8 @@ export function createHttpsTransport(access: ClusterAccess, options: HttpsTransp
         const retryAfterSeconds = Number(response.headers['retry-after']);
         if (status !== 429 || !(retryAfterSeconds >= 0) || attempt >= maxThrottledRetries)
           return { status, body };
-        await pause(Math.min(retryAfterSeconds, 30) * 1000, apiRequest.signal);
+        await sleep(systemClock, Math.min(retryAfterSeconds, 30) * 1000, apiRequest.signal);
+        apiRequest.signal?.throwIfAborted();
       } catch (error) {
         // The server closed a kept connection at the moment it was taken up again. Safe to repeat for reads only.
         if (apiRequest.method !== 'GET' || attempt > 0 || !wasStale(error)) throw error;
@@ -172,18 +177,4 @@ function wasStale(error: unknown): boolean {
     'code' in error &&
     (error.code === 'ECONNRESET' || error.code === 'EPIPE')
   );
-}
-
-function pause(delayMs: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', abort);
-      resolve();
-    }, delayMs);
-    const abort = (): void => {
-      clearTimeout(timer);
-      reject(signal?.reason instanceof Error ? signal.reason : new Error('aborted'));
-    };
-    signal?.addEventListener('abort', abort, { once: true });
-  });
 }

@@ -139,6 +139,19 @@ test('Informer lists again after an ERROR event of another kind, and says so', a
   await scene.stop();
 });
 
+test('Informer does not list again because a server is too busy for its watch', async () => {
+  const scene = await start(['a']);
+  const busy = { kind: 'Status', code: 429, reason: 'TooManyRequests', message: 'later' } as const;
+  let refusals = 3;
+  scene.transport.intercept = ({ query }) => (query?.['watch'] && refusals-- > 0 ? busy : undefined);
+  scene.transport.endWatches();
+  await scene.clock.advance(5000);
+  assert.ok(refusals <= 0);
+  assert.equal(scene.transport.openWatches, 1);
+  assert.equal(lists(scene), 1);
+  await scene.stop();
+});
+
 test('Informer resumes from the last bookmark', async () => {
   const scene = await start(['a']);
   for (let i = 0; i < 5; i++)

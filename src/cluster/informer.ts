@@ -145,9 +145,12 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
     }
   }
 
-  /** A watch that could not go on where it was must list anew; a connection that broke is only taken up again. */
+  /**
+   * A watch that could not go on where it was must list anew. A connection that broke is only taken up again, and so is
+   * a watch of a server that is too busy or going down, for which a list would be the worst.
+   */
   function recover(error: unknown): void {
-    if (error instanceof ApiError) resourceVersion = '';
+    if (error instanceof ApiError && !isBusy(error)) resourceVersion = '';
     if (!isGone(error)) onError(error);
   }
 
@@ -192,6 +195,11 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
       return () => listeners.delete(listener);
     },
   };
+}
+
+/** Too many requests, or a server (or a proxy before it) that is going down or coming up. */
+function isBusy({ code }: ApiError): boolean {
+  return code === 429 || (code >= 502 && code <= 504);
 }
 
 interface Index<T> {

@@ -42,6 +42,15 @@ test('parseKubeconfig reads inline certificates', () => {
   });
 });
 
+test('parseKubeconfig reads JSON, and YAML that starts with a brace', () => {
+  const text =
+    '{current-context: c, contexts: [{name: c, context: {cluster: c}}], clusters: [{name: c, cluster: {server: "http://h"}}]}';
+  const expected = { server: 'http://h', namespace: 'default' };
+  assert.deepEqual(parseKubeconfig(text, { path: 'k' }), expected);
+  const json = text.replaceAll(/[a-z-]+(?=:(?! ?\/))/g, '"$&"').replaceAll(/: ([a-z]+)/g, ': "$1"');
+  assert.deepEqual(parseKubeconfig(json.replace('""http"', '"http'), { path: 'k' }), expected);
+});
+
 test('loadKubeconfig reads files relative to the kubeconfig', (t) => {
   const path = directory(t);
   writeFileSync(join(path, 'ca.pem'), 'CA');
@@ -75,6 +84,12 @@ const wrong: readonly (readonly [what: string, text: string, message: RegExp])[]
   ['an empty file', '', /k: current-context is not set/],
   ['an unknown context', 'current-context: x', /contexts has no entry named "x"; it has: none/],
   ['no server', config('token: a', 'a: b'), /clusters\[c\]\.server is not a URL: absent/],
+  [
+    'a server that is no URL',
+    config('token: a', 'server: localhost:8080'),
+    /server is not a URL: localhost:8080/,
+  ],
+  ['what is not base64', config('client-key-data: "-----BEGIN KEY"'), /client-key-data is not base64/],
   ['an exec plugin', config('exec: {command: aws}'), /users\[u\]\.exec is not supported/],
   ['impersonation', config('as: root'), /users\[u\]\.as is not supported/],
   ['a proxy', config('token: a', 'server: https://h, proxy-url: http://p'), /proxy-url is not supported/],
@@ -88,6 +103,7 @@ for (const [what, text, message] of wrong)
       (error) => {
         assert.ok(error instanceof PodnetError);
         assert.match(error.message, message);
+        assert.ok(error.where && error.fix);
         return true;
       },
     );

@@ -58,11 +58,12 @@ export function parseKubeconfig(text: string, { path, context }: ParseOptions): 
   );
 
   const server = string(cluster, 'server');
-  if (!server || !URL.canParse(server))
+  if (!server || !/^https?:$/.test(URL.parse(server)?.protocol ?? ''))
     throw problem(
       path,
       `clusters[${string(chosen, 'cluster')}].server`,
       `is not a URL: ${server ?? 'absent'}`,
+      'Write https://HOST:PORT.',
     );
   const pem = (fields: Fields, name: string): string | undefined => inlineOrFile(fields, name, path);
   const tokenFile = string(user, 'tokenFile');
@@ -106,16 +107,32 @@ function named(config: Fields, list: string, field: string, name: string, path: 
   const entry = entries.find((candidate) => candidate['name'] === name);
   if (!entry) {
     const names = entries.map((candidate) => String(candidate['name'])).join(', ');
-    throw problem(path, list, `has no entry named "${name}"; it has: ${names || 'none'}`);
+    throw problem(
+      path,
+      list,
+      `has no entry named "${name}"; it has: ${names || 'none'}`,
+      'Name one that exists, or add it with kubectl config.',
+    );
   }
   return asFields(entry[field]);
 }
 
 function inlineOrFile(fields: Fields, name: string, path: string): string | undefined {
   const data = string(fields, `${name}-data`);
-  if (data) return Buffer.from(data, 'base64').toString('utf8');
+  if (data) return decodeBase64(data, `${name}-data`, path);
   const file = string(fields, name);
   return file && readText(resolve(dirname(path), file), name);
+}
+
+function decodeBase64(data: string, name: string, path: string): string {
+  if (!/^[A-Za-z0-9+/\s]+={0,2}\s*$/.test(data))
+    throw problem(
+      path,
+      name,
+      'is not base64',
+      'Encode the PEM file with base64 -w0, or name the file instead.',
+    );
+  return Buffer.from(data, 'base64').toString('utf8');
 }
 
 function refuse(fields: Fields, names: readonly string[], place: string, path: string): void {
@@ -136,6 +153,7 @@ function readText(path: string, what: string): string {
     throw new PodnetError(`cannot read the ${what}: ${errorMessage(error)}`, {
       code: 'kubeconfig-unreadable',
       where: path,
+      fix: 'Check that the file exists and that you may read it.',
       cause: error,
     });
   }
@@ -145,10 +163,14 @@ function readText(path: string, what: string): string {
 function parseYaml(text: string, path: string): unknown {
   try {
     if (text.startsWith('{')) return JSON.parse(text);
+  } catch {
+    // YAML may start with a brace too.
+  }
+  try {
     const { parse } = createRequire(import.meta.url)('yaml') as typeof Yaml;
     return parse(text, { version: '1.1', maxAliasCount: 100 });
   } catch (error) {
-    throw problem(path, '', `is not YAML: ${errorMessage(error)}`);
+    throw problem(path, '', `is not YAML: ${errorMessage(error)}`, 'Correct it where the message says.');
   }
 }
 

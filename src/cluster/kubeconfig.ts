@@ -92,6 +92,7 @@ export function inClusterAccess(
   if (!host || !port)
     throw new PodnetError('this process does not run in a pod: KUBERNETES_SERVICE_HOST is not set', {
       code: 'kubeconfig-missing',
+      where: 'KUBERNETES_SERVICE_HOST, KUBERNETES_SERVICE_PORT',
       fix: 'Name a kubeconfig file.',
     });
   return {

@@ -69,10 +69,14 @@ export function createIpam({ podCidrs, databasePath, nodeName }: IpamOptions): I
     throw new PodnetError('A node needs one pod CIDR for each IP family', {
       code: 'bad-pod-cidr',
       where: `${nodeName ? `node ${nodeName} ` : ''}spec.podCIDRs: ${podCidrs.join(', ') || 'none'}`,
+      fix: NODE_CIDR_FIX,
     });
   }
-  return new SqliteIpam(openDatabase(databasePath), ranges, nodeName);
+  return withDatabase(databasePath, (database) => new SqliteIpam(database, ranges, nodeName));
 }
+
+const NODE_CIDR_FIX =
+  'Check the controller that gives nodes their pod CIDRs; a node’s cannot be changed once it is set.';
 
 /** The usable part of a CIDR. Its first two addresses (network, a bridge's gateway) and its last stay free. */
 interface Range {
@@ -87,7 +91,7 @@ function readRange(text: string, nodeName: string | undefined): Range {
   try {
     cidr = parseCidr(text);
   } catch (cause) {
-    throw new PodnetError(`${text} is no CIDR`, { code: 'bad-pod-cidr', where, cause });
+    throw new PodnetError(`${text} is no CIDR`, { code: 'bad-pod-cidr', where, fix: NODE_CIDR_FIX, cause });
   }
   const size = cidrSize(cidr);
   if (size < 4n) {
@@ -100,12 +104,15 @@ function readRange(text: string, nodeName: string | undefined): Range {
   return { cidr, first: cidr.value + 2n, last: cidr.value + size - 2n };
 }
 
-function openDatabase(path: string): DatabaseSync {
+/** Opens the file for `use`, and closes it again when that cannot make sense of it. */
+function withDatabase<T>(path: string, use: (database: DatabaseSync) => T): T {
+  let database: DatabaseSync | undefined;
   try {
-    const database = new DatabaseSync(path);
+    database = new DatabaseSync(path);
     database.exec(SCHEMA);
-    return database;
+    return use(database);
   } catch (cause) {
+    database?.close();
     throw new PodnetError('Cannot open the file that keeps the pods’ addresses', {
       code: 'ipam-unreadable',
       where: path,

@@ -83,6 +83,7 @@ function createPair(plan: PodLinkPlan, netns: Netns, host: Rtnl, pod: Rtnl): Pai
     throw new PodnetError(`Interface ${plan.host.interface} vanished while it was set up`, {
       code: 'pod-link-vanished',
       where: `net:[${netns.inode}]`,
+      fix: 'Look for another program that manages the interfaces of this node (its name begins with pod).',
     });
   }
   return { host: ends.host, pod: ends.pod };

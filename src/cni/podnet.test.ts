@@ -124,3 +124,18 @@ test('createPodNetwork: reconcile takes back what dead sandboxes had', async () 
   );
   assert.equal(world.open().links().length, 2);
 });
+
+test('createPodNetwork: an address stays taken as long as its link cannot be put out of service', async () => {
+  const { network, world } = subject();
+  await network.add(sandbox('a'));
+  const host = world.open(); // the same door as the network's
+  const { setLink } = host;
+  host.setLink = () => {
+    throw new Error('EPERM');
+  };
+  await assert.rejects(network.del({ containerId: 'a' }), /EPERM/);
+  assert.equal(network.allocations().length, 1);
+  host.setLink = setLink;
+  await network.del({ containerId: 'a' });
+  assert.deepEqual(network.allocations(), []);
+});

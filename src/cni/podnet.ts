@@ -69,7 +69,12 @@ class RoutedPodNetwork implements NodePodNetwork {
       options.setSysctl ??
       (netns ? (name, value) => withNetns(netns, () => writeSysctl(name, value)) : writeSysctl);
     this.#ipam = createIpam({ podCidrs, databasePath, ...(nodeName !== undefined && { nodeName }) });
-    this.#host = options.rtnl ?? this.#open(netns ? { netns } : {});
+    try {
+      this.#host = options.rtnl ?? this.#open(netns ? { netns } : {});
+    } catch (error) {
+      this.#ipam.close();
+      throw error;
+    }
     this.#uplink = createUplinkReader(this.#host, options.nodeAddresses);
   }
 
@@ -85,23 +90,31 @@ class RoutedPodNetwork implements NodePodNetwork {
     try {
       applyPodLink(plan, netns, { host: this.#host, open: this.#open, setSysctl: this.#setSysctl });
     } catch (error) {
-      if (!isConnected) this.#undo(containerId);
+      if (!isConnected) this.#tryUndo(containerId);
       if (error instanceof PodnetError) throw error;
       throw new PodnetError(`Cannot connect the pod: ${errorMessage(error)}`, {
         code: 'pod-link-failed',
         where: `pod ${sandbox.namespace}/${sandbox.name}, sandbox ${containerId}`,
+        fix: 'The pod is tried again by itself; if the error stays, delete the pod, so that it gets a new sandbox.',
         cause: error,
       });
     }
     return { addresses, mac: plan.pod.mac, hostInterface: plan.host.interface, mtuBytes };
   }
 
+  /** The address is free only when its link is out of service. */
   #undo(containerId: string): void {
+    discardPodLink(hostInterfaceName(containerId), this.#host);
+    this.#scheduleCollection();
+    this.#ipam.release(containerId);
+  }
+
+  /** After a failed ADD, whose error is the one to tell. What is left over goes with the DEL that follows it. */
+  #tryUndo(containerId: string): void {
     try {
-      discardPodLink(hostInterfaceName(containerId), this.#host);
-      this.#scheduleCollection();
-    } finally {
-      this.#ipam.release(containerId);
+      this.#undo(containerId);
+    } catch {
+      // As said above.
     }
   }
 
@@ -154,5 +167,6 @@ function checkSandbox({ containerId, namespace, name }: Sandbox): void {
   throw new PodnetError('A container id is 1 to 64 letters, digits, dots, dashes and underscores', {
     code: 'bad-container-id',
     where: `pod ${namespace}/${name}: ${JSON.stringify(containerId)}`,
+    fix: 'Let the container runtime pass such an id (CNI_CONTAINERID).',
   });
 }

@@ -39,6 +39,7 @@ export function parseUpstream(text: string): Upstream {
   if (tryParseIp(address) === undefined || port < 1 || port > 65_535) {
     throw new PodnetError(`Upstream resolver ${JSON.stringify(text)} is not an address`, {
       code: 'dns-upstream-invalid',
+      where: 'upstreams',
       fix: 'Write ADDRESS or ADDRESS:PORT, an IPv6 address with a port in brackets.',
     });
   }

@@ -96,6 +96,7 @@ function refusal(route: PlannedRoute, cause: unknown): PodnetError {
   return new PodnetError(`Cannot set the route ${printRoute(route)}: ${errorMessage(cause)}`, {
     code: 'route-refused',
     where,
+    fix: 'Look with ip route on this node for what stands in the way; it is tried again by itself.',
     cause,
   });
 }

@@ -368,14 +368,18 @@ export interface Pty {
 export function openPty(): Pty {
   const [O_RDWR, O_NOCTTY, O_CLOEXEC] = [2, 0o400, 0o2_000_000];
   const masterFd = check('posix_openpt', c.posixOpenpt(O_RDWR | O_NOCTTY | O_CLOEXEC), koffi.errno());
-  check('grantpt', c.grantpt(masterFd), koffi.errno());
-  check('unlockpt', c.unlockpt(masterFd), koffi.errno());
-  const name = Buffer.alloc(128);
-  const errno = c.ptsname(masterFd, name, name.length);
-  if (errno !== 0) throw new SyscallError('ptsname_r', errno, `${masterFd}`);
+  let slavePath: string;
+  try {
+    check('grantpt', c.grantpt(masterFd), koffi.errno());
+    check('unlockpt', c.unlockpt(masterFd), koffi.errno());
+    slavePath = terminalName(masterFd);
+  } catch (error) {
+    closeFd(masterFd);
+    throw error;
+  }
   return {
     masterFd,
-    slavePath: name.toString('latin1', 0, name.indexOf(0)),
+    slavePath,
     resize({ columns, rows }) {
       const TIOCSWINSZ = 0x5414;
       const winsize = Buffer.alloc(8);
@@ -384,6 +388,13 @@ export function openPty(): Pty {
       ioctl(masterFd, TIOCSWINSZ, winsize);
     },
   };
+}
+
+function terminalName(masterFd: number): string {
+  const name = Buffer.alloc(128);
+  const errno = c.ptsname(masterFd, name, name.length);
+  if (errno !== 0) throw new SyscallError('ptsname_r', errno, `${masterFd}`);
+  return name.toString('latin1', 0, name.indexOf(0));
 }
 
 /** Who is at the other end of a connected unix socket (SO_PEERCRED, unix(7)), as seen in the caller's namespaces. */

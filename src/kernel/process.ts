@@ -131,7 +131,11 @@ export async function runProgram(
     signal?.throwIfAborted();
     if (timedOut) {
       const message = `${name} did not end within ${timeoutMs} ms`;
-      throw new PodnetError(message, { code: 'program-timeout', where: [name, ...args].join(' ') });
+      throw new PodnetError(message, {
+        code: 'program-timeout',
+        where: [name, ...args].join(' '),
+        fix: `Run ${name} by hand to see what it waits for.`,
+      });
     }
     return { status, killedBy, stdout: stdout(), stderr: stderr() };
   } finally {

@@ -93,6 +93,8 @@ function aimAtAddress(
   if (sameFamily(options.sourceAddresses, address) === undefined) {
     throw new PodnetError(`The source has no address of the IP family of ${address}`, {
       code: 'trace-no-common-family',
+      where: `source ${options.sourceAddresses.join(', ')}, destination ${address}`,
+      fix: 'Give a destination of the same family as one of the source’s addresses.',
     });
   }
   const service = serviceByAddress(view, address);
@@ -103,6 +105,7 @@ function aimAtAddress(
   if (number !== undefined) return { address, port: number };
   throw new PodnetError(`No port is given for ${address}`, {
     code: 'trace-unknown-port',
+    where: address,
     fix: `Write ${address.includes(':') ? `[${address}]` : address}:PORT.`,
   });
 }

@@ -64,6 +64,7 @@ export async function observe({
   if (sourceNetns === undefined || sender === undefined) {
     throw new PodnetError(`The network namespace of pod ${sourcePod} is not at hand`, {
       code: 'trace-not-observable',
+      where: `pod ${sourcePod}`,
       fix: 'Only pods of a lab cluster can send real packets for a trace.',
     });
   }
@@ -87,6 +88,8 @@ export async function observe({
     if (error instanceof PodnetError) throw error;
     throw new PodnetError(`The packet could not be observed: ${errorMessage(error)}`, {
       code: 'trace-not-observable',
+      where: `pod ${sourcePod}`,
+      fix: 'Look whether the pods and nodes on the way still run, and trace again.',
       cause: error,
     });
   } finally {

@@ -59,6 +59,7 @@ export function parseTarget(text: string): ParsedTarget {
   if (!wellFormed || bracketed) {
     throw new PodnetError(`${JSON.stringify(text)} names no pod, Service or address`, {
       code: 'trace-target-malformed',
+      where: text,
       fix: 'Write POD, NAMESPACE/POD, deploy/NAME, svc/NAME, NAME.NAMESPACE or an address, then :PORT.',
     });
   }
@@ -72,6 +73,7 @@ export function parseTarget(text: string): ParsedTarget {
       `${JSON.stringify(second)} in ${JSON.stringify(text)} is no kind that can be traced`,
       {
         code: 'trace-target-malformed',
+        where: text,
         fix: 'The kinds are pod, deploy and svc.',
       },
     );
@@ -87,11 +89,16 @@ export function resolveSource(view: TraceView, text: string, namespace: string):
   if (target.kind === 'address') {
     const pod = view.podByAddress(formatIp(tryParseIp(target.name) ?? { family: 4, value: 0n }));
     if (pod !== undefined) return pod;
-    throw new PodnetError(`No pod has the address ${target.name}`, { code: 'trace-unknown-pod' });
+    throw new PodnetError(`No pod has the address ${target.name}`, {
+      code: 'trace-unknown-pod',
+      where: text,
+      fix: 'See the pods’ addresses with: kubectl get pods -A -o wide',
+    });
   }
   if (target.kind === 'service') {
     throw new PodnetError(`A trace starts from a pod, not from the Service ${target.name}`, {
       code: 'trace-source-not-a-pod',
+      where: text,
       fix: 'Name one of its pods, or deploy/NAME.',
     });
   }
@@ -211,6 +218,7 @@ function unknownTarget(
     `There is no ${kinds.map((kind) => words[kind]).join(' or ')} ${name} in namespace ${namespace}`,
     {
       code: 'trace-unknown-target',
+      where: `namespace ${namespace}`,
       fix:
         elsewhere.length > 0
           ? `Did you mean ${elsewhere.join(' or ')}?`

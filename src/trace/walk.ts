@@ -1,9 +1,22 @@
 import { GATEWAYS } from '../cni/pod-link-plan.ts';
-import { isMasqueraded, type PlannedRoute, printRoute, type Reason, routeFor } from '../fabric/plan.ts';
+import { isMasqueraded, type PlannedRoute, printRoute, routeFor } from '../fabric/plan.ts';
 import { PodnetError } from '../model/errors.ts';
 import { tryParseIp } from '../model/ip.ts';
 import type { Node, Pod } from '../model/objects.ts';
 import { hostPort, type PlannedEndpoint, type PlannedPort } from '../services/plan.ts';
+import {
+  clusterDnsDecision,
+  endpointDecision,
+  nameOf,
+  nodeAddressDecision,
+  nodePlace,
+  outsideDecision,
+  podDecision,
+  podName,
+  podPlace,
+  reasonDecision,
+  serviceDecision,
+} from './decisions.ts';
 import { type Aim, takeAim } from './destination.ts';
 import { resolveSource, type TraceRequest } from './request.ts';
 import type { Decision, Hop, HopPacket, Place, Trace, TraceEndpoint } from './trace.ts';
@@ -295,6 +308,7 @@ function chooseEndpoint(
   if (found !== undefined) return found;
   throw new PodnetError(`${wanted} is no endpoint of Service ${port.service}`, {
     code: 'trace-unknown-endpoint',
+    where: `Service ${port.service} ${port.field}`,
     fix: `Its endpoints: ${port.endpoints.map(({ address, port: to }) => hostPort(address, to)).join(', ') || 'none'}.`,
   });
 }
@@ -340,76 +354,15 @@ function nodeOf(view: TraceView, pod: Pod): Node {
 }
 
 function unknownNextHop(address: string): PodnetError {
-  return new PodnetError(`No node has the address ${address}`, { code: 'trace-unknown-node' });
-}
-
-function nameOf({ metadata }: Node): string {
-  return metadata?.name ?? '';
-}
-
-function podName({ metadata }: Pod): string {
-  return `${metadata?.namespace}/${metadata?.name}`;
+  return new PodnetError(`No node has the address ${address}`, {
+    code: 'trace-unknown-node',
+    where: 'Nodes, status.addresses',
+    fix: 'See kubectl get nodes -o wide: the node may have gone while the trace was made. Trace again.',
+  });
 }
 
 function ownAddress(node: Node, like: string): string {
   return sameFamily(nodeAddresses(node), like) ?? nodeAddresses(node)[0] ?? '';
-}
-
-function podPlace({ metadata }: Pod): Place {
-  return { kind: 'pod', namespace: metadata?.namespace ?? '', name: metadata?.name ?? '' };
-}
-
-function nodePlace(node: Node): Place {
-  return { kind: 'node', name: nameOf(node) };
-}
-
-function podDecision(pod: Pod, address: string): Decision {
-  const index = (pod.status?.podIPs ?? []).findIndex(({ ip }) => ip === address);
-  const field = index < 0 ? 'status.podIP' : `status.podIPs[${index}].ip`;
-  return {
-    kind: 'Pod',
-    namespace: pod.metadata?.namespace ?? '',
-    name: pod.metadata?.name ?? '',
-    field,
-    value: address,
-  };
-}
-
-function nodeAddressDecision(node: Node, address: string): Decision {
-  const index = (node.status?.addresses ?? []).findIndex((each) => each.address === address);
-  return {
-    kind: 'Node',
-    namespace: '',
-    name: nameOf(node),
-    field: `status.addresses[${Math.max(index, 0)}].address`,
-    value: address,
-  };
-}
-
-function clusterDnsDecision({ clusterDns }: TraceView): Decision {
-  return { kind: 'Cluster', namespace: '', name: '', field: 'clusterDNS', value: clusterDns };
-}
-
-/** What is in none of these prefixes is outside. */
-function outsideDecision({ clusterCidrs }: TraceView): Decision {
-  return { kind: 'Cluster', namespace: '', name: '', field: 'clusterCIDR', value: clusterCidrs.join(', ') };
-}
-
-function serviceDecision({ service, field, port, protocol }: PlannedPort): Decision {
-  const [namespace = '', name = ''] = service.split('/');
-  return { kind: 'Service', namespace, name, field, value: `${port}/${protocol}` };
-}
-
-function endpointDecision({ address, port, source }: PlannedEndpoint): Decision {
-  const [namespace = '', name = ''] = source.slice.split('/');
-  return { kind: 'EndpointSlice', namespace, name, field: source.field, value: hostPort(address, port) };
-}
-
-/** The fabric names nodes as `node NAME`, and `cluster` for the cluster's own settings. */
-function reasonDecision({ nodes }: TraceView, { object, field }: Reason, value: string): Decision {
-  const name = object.replace(/^node /, '');
-  const isNode = nodes.some((node) => nameOf(node) === name);
-  return { kind: isNode ? 'Node' : 'Cluster', namespace: '', name: isNode ? name : '', field, value };
 }
 
 function percent(share: number): string {

@@ -6,6 +6,7 @@ import { applyRoutes } from '../src/fabric/apply-routes.ts';
 import { compile as compileFabric } from '../src/fabric/compile.ts';
 import { egressRules } from '../src/fabric/egress.ts';
 import * as ffi from '../src/kernel/ffi.ts';
+import * as sockets from '../src/kernel/ffi-sockets.ts';
 import { createNetns, enterNetns, withNetns, type Netns } from '../src/kernel/netns.ts';
 import { openNftables } from '../src/kernel/nftables/nftables.ts';
 import { openRtnl } from '../src/kernel/rtnl/rtnl.ts';
@@ -206,7 +207,7 @@ async function ask<T>(worker: Worker, question: string): Promise<T> {
 /** struct sockaddr_in */
 function socketAddress(address: string): Buffer {
   const bytes = Buffer.alloc(16);
-  bytes.writeUInt16LE(ffi.AF.INET, 0);
+  bytes.writeUInt16LE(sockets.AF.INET, 0);
   bytes.writeUInt16BE(PORT, 2);
   for (const [index, octet] of address.split('.').entries()) bytes[4 + index] = Number(octet);
   return bytes;
@@ -215,29 +216,29 @@ function socketAddress(address: string): Buffer {
 const TCP_NODELAY = 1;
 
 function tcpSocket(): number {
-  const fd = ffi.socket(ffi.AF.INET, ffi.SOCK.STREAM);
-  ffi.setsockopt(fd, ffi.SOL.TCP, TCP_NODELAY, 1);
+  const fd = sockets.socket(sockets.AF.INET, sockets.SOCK.STREAM);
+  sockets.setsockopt(fd, sockets.SOL.TCP, TCP_NODELAY, 1);
   return fd;
 }
 
 /** Answers one connection after the other until told to stop; waits at most 100 ms at a time. */
 function serve(stop: Int32Array): void {
   const listener = tcpSocket();
-  ffi.setsockopt(listener, ffi.SOL.SOCKET, ffi.SO.REUSEADDR, 1);
+  sockets.setsockopt(listener, sockets.SOL.SOCKET, sockets.SO.REUSEADDR, 1);
   const timeval = Buffer.alloc(16);
   timeval.writeBigInt64LE(100_000n, 8);
-  ffi.setsockopt(listener, ffi.SOL.SOCKET, ffi.SO.RCVTIMEO, timeval);
-  ffi.bind(listener, socketAddress('0.0.0.0'));
-  ffi.listen(listener, 128);
+  sockets.setsockopt(listener, sockets.SOL.SOCKET, sockets.SO.RCVTIMEO, timeval);
+  sockets.bind(listener, socketAddress('0.0.0.0'));
+  sockets.listen(listener, 128);
   parentPort?.postMessage('ready');
   const buffer = Buffer.alloc(REQUEST_BYTES);
   while (Atomics.load(stop, 0) === 0) {
-    const connection = ffi.accept(listener);
+    const connection = sockets.accept(listener);
     if (connection < 0) continue;
-    ffi.setsockopt(connection, ffi.SOL.TCP, TCP_NODELAY, 1);
-    ffi.setsockopt(connection, ffi.SOL.SOCKET, ffi.SO.RCVTIMEO, timeval);
+    sockets.setsockopt(connection, sockets.SOL.TCP, TCP_NODELAY, 1);
+    sockets.setsockopt(connection, sockets.SOL.SOCKET, sockets.SO.RCVTIMEO, timeval);
     try {
-      while (ffi.recv(connection, buffer) > 0) ffi.send(connection, buffer, ffi.MSG.NOSIGNAL);
+      while (sockets.recv(connection, buffer) > 0) sockets.send(connection, buffer, sockets.MSG.NOSIGNAL);
     } catch (error) {
       if (!ffi.isErrno(error, 'ECONNRESET', 'EPIPE')) throw error;
     }
@@ -251,16 +252,16 @@ const NO_LINGER = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0]);
 
 function open(address: Buffer): number {
   const fd = tcpSocket();
-  ffi.setsockopt(fd, ffi.SOL.SOCKET, ffi.SO.LINGER, NO_LINGER);
-  ffi.connect(fd, address);
+  sockets.setsockopt(fd, sockets.SOL.SOCKET, sockets.SO.LINGER, NO_LINGER);
+  sockets.connect(fd, address);
   return fd;
 }
 
 function exchange(fd: number, buffer: Buffer): void {
-  ffi.send(fd, buffer, ffi.MSG.NOSIGNAL);
+  sockets.send(fd, buffer, sockets.MSG.NOSIGNAL);
   let received = 0;
   while (received < buffer.length) {
-    const length = ffi.recv(fd, buffer);
+    const length = sockets.recv(fd, buffer);
     if (length <= 0) throw new Error('the server hung up');
     received += length;
   }

@@ -129,7 +129,7 @@ test('createPodNetwork: an address stays taken as long as its link cannot be put
   const { network, world } = subject();
   await network.add(sandbox('a'));
   const host = world.open(); // the same door as the network's
-  const { setLink } = host;
+  const setLink = host.setLink.bind(host);
   host.setLink = () => {
     throw new Error('EPERM');
   };

@@ -1,13 +1,10 @@
 import { formatIp, ipFromBytes, ipToBytes, parseIp } from '../model/ip.ts';
+import { addressOf, closeFd, isErrno, pollReadable } from './ffi.ts';
 import {
-  addressOf,
   AF,
   bind,
-  closeFd,
   getsockname,
-  isErrno,
   MSG,
-  pollReadable,
   receiveMessages,
   sendMessages,
   setsockopt,
@@ -15,7 +12,7 @@ import {
   SOCK,
   socket,
   SOL,
-} from './ffi.ts';
+} from './ffi-sockets.ts';
 
 /** Who sent a datagram. Valid during the call it is passed to; `copy` keeps it. */
 export interface DatagramPeer {
@@ -85,7 +82,7 @@ class BatchedSocket implements DatagramSocket {
   readonly #options: DatagramSocketOptions;
   readonly #incoming: MessageRing;
   readonly #outgoing: MessageRing;
-  readonly #poll: { stop(): void };
+  #poll: { stop(): void };
   #single: MessageRing | undefined;
   #closed = false;
 
@@ -132,8 +129,12 @@ class BatchedSocket implements DatagramSocket {
         if (received < BATCH) return;
       }
     } catch (error) {
-      // A report that an earlier answer met a closed port: the socket itself is well.
-      if (isErrno(error, 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOBUFS')) return;
+      if (isErrno(error, 'ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOBUFS')) {
+        // A report that an earlier answer met a closed port: the socket itself is well, but no longer polled.
+        this.#poll.stop();
+        this.#poll = pollReadable(this.#fd, () => this.#read());
+        return;
+      }
       this.close();
       this.#options.onError(error);
     }

@@ -1,12 +1,11 @@
 import { socketAddress } from '../kernel/datagram-socket.ts';
+import { closeFd, isErrno } from '../kernel/ffi.ts';
 import {
   AF,
   bind,
-  closeFd,
   connect,
   getsockname,
   getsockopt,
-  isErrno,
   MSG,
   recv,
   send,
@@ -14,7 +13,7 @@ import {
   SOCK,
   socket,
   SOL,
-} from '../kernel/ffi.ts';
+} from '../kernel/ffi-sockets.ts';
 import { type Netns, withNetns } from '../kernel/netns.ts';
 import { tryParseIp } from '../model/ip.ts';
 import type { Protocol } from './trace.ts';

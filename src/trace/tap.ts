@@ -1,11 +1,11 @@
 import type { Netns } from '../kernel/netns.ts';
 import { add, destroy } from '../kernel/nftables/commands.ts';
 import { meta, th } from '../kernel/nftables/expressions.ts';
-import { type NftTraceEvent, openNftTrace } from '../kernel/nftables/nft-trace.ts';
-import { openNftables } from '../kernel/nftables/nftables.ts';
+import { type NftTrace, type NftTraceEvent, openNftTrace } from '../kernel/nftables/nft-trace.ts';
+import { type Nftables, openNftables } from '../kernel/nftables/nftables.ts';
 import { chain, type Hook, rule, table } from '../kernel/nftables/objects.ts';
 import { assign, match } from '../kernel/nftables/statements.ts';
-import { openRtnl } from '../kernel/rtnl/rtnl.ts';
+import { type Rtnl, openRtnl } from '../kernel/rtnl/rtnl.ts';
 import type { HopPacket, Place, Protocol } from './trace.ts';
 
 /** A packet of the flow at one hook of one namespace. */
@@ -44,9 +44,7 @@ export function openTap(
   netns: Netns,
   { protocol, sourcePort }: { protocol: Protocol; sourcePort: number },
 ): Tap {
-  const nftables = openNftables({ netns });
-  const rtnl = openRtnl({ netns });
-  const monitor = openNftTrace({ netns });
+  const { nftables, rtnl, monitor } = openDoors(netns);
   const packets: SeenPacket[] = [];
   const ours = new Set<number>();
   let verdicts: string[] = [];
@@ -125,6 +123,31 @@ export function openTap(
           ),
     close,
   };
+}
+
+interface Doors {
+  readonly nftables: Nftables;
+  readonly rtnl: Rtnl;
+  readonly monitor: NftTrace;
+}
+
+/** All three, or none: the one that cannot be opened closes those before it. */
+function openDoors(netns: Netns): Doors {
+  const opened: { close(): void }[] = [];
+  const keep = <T extends { close(): void }>(door: T): T => {
+    opened.push(door);
+    return door;
+  };
+  try {
+    return {
+      nftables: keep(openNftables({ netns })),
+      rtnl: keep(openRtnl({ netns })),
+      monitor: keep(openNftTrace({ netns })),
+    };
+  } catch (error) {
+    for (const door of opened) door.close();
+    throw error;
+  }
 }
 
 function printVerdict({ table: name, chain: chainName, verdict }: NftTraceEvent): string {

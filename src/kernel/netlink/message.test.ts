@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { array, assert as check, nat, property, uint8Array } from 'fast-check';
 import { Attributes } from './attributes.ts';
 import { HEADER_LENGTH, MessageWriter, NLM_F } from './message.ts';
-import { parseReplies } from './netlink-socket.ts';
+import { parseReplies } from './reply.ts';
 
 test('MessageWriter writes struct nlmsghdr, a fixed header and padded attributes', () => {
   const writer = new MessageWriter(0x1234, NLM_F.CREATE, 16).u8(1).u8(2).u16(3);

@@ -2,6 +2,7 @@
  * A netlink socket used synchronously. The kernel handles a request within send(2) and has queued every answer when
  * that returns (dumps go on within recv(2)), so no receive here ever waits.
  */
+import { closeFd, errnoNumber, isErrno, pollReadable } from '../ffi.ts';
 import {
   AF,
   MSG,
@@ -9,29 +10,17 @@ import {
   SOCK,
   SOL,
   bind,
-  closeFd,
-  errnoNumber,
   getsockopt,
-  isErrno,
-  pollReadable,
   recv,
   send,
   sendInBackground,
   setsockopt,
   socket,
-} from '../ffi.ts';
+} from '../ffi-sockets.ts';
 import { type Netns, withNetns } from '../netns.ts';
-import { HEADER_LENGTH, NLM_F, NLMSG, type NetlinkMessage, describeMessage } from './message.ts';
-import { NetlinkError, readExplanation } from './netlink-error.ts';
-
-/** A message from the kernel. */
-export interface NetlinkReply {
-  readonly type: number;
-  readonly flags: number;
-  readonly sequence: number;
-  /** What follows the header: the family's fixed header and the attributes. */
-  readonly payload: Buffer;
-}
+import { NLM_F, NLMSG, type NetlinkMessage, describeMessage } from './message.ts';
+import { NetlinkError } from './netlink-error.ts';
+import { type NetlinkReply, parseReplies, replyError } from './reply.ts';
 
 export interface NetlinkEvents {
   message(reply: NetlinkReply): void;
@@ -325,27 +314,4 @@ class KernelNetlinkSocket implements NetlinkSocket {
     this.#listener?.stop();
     closeFd(this.#fd);
   }
-}
-
-/** The messages in one datagram. */
-export function* parseReplies(datagram: Buffer): Generator<NetlinkReply> {
-  let at = 0;
-  while (at + HEADER_LENGTH <= datagram.length) {
-    const length = datagram.readUInt32LE(at);
-    if (length < HEADER_LENGTH || at + length > datagram.length) return;
-    yield {
-      type: datagram.readUInt16LE(at + 4),
-      flags: datagram.readUInt16LE(at + 6),
-      sequence: datagram.readUInt32LE(at + 8),
-      payload: datagram.subarray(at + HEADER_LENGTH, at + length),
-    };
-    at += (length + 3) & ~3;
-  }
-}
-
-/** The error an NLMSG_ERROR or NLMSG_DONE tells of; undefined for success. */
-function replyError({ payload, flags }: NetlinkReply, message: NetlinkMessage): NetlinkError | undefined {
-  const status = payload.length >= 4 ? payload.readInt32LE() : 0;
-  if (status === 0) return undefined;
-  return new NetlinkError(-status, describeMessage(message), readExplanation(payload, flags));
 }

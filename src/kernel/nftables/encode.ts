@@ -2,7 +2,8 @@ import { NLM_F, type NetlinkMessage } from '../netlink/message.ts';
 import type { NftCommand, NftContainer } from './commands.ts';
 import { encodeElements } from './encode-elements.ts';
 import { encodeSet } from './encode-set.ts';
-import { type AnonymousSet, encodeStatements } from './encode-statements.ts';
+import { encodeStatements } from './encode-statements.ts';
+import { type AnonymousSet } from './encode-match.ts';
 import { bounds } from './fields.ts';
 import {
   CHAIN,

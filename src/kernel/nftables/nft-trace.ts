@@ -1,6 +1,6 @@
 import type { Netns } from '../netns.ts';
 import { formatIp, ipFromBytes } from '../../model/ip.ts';
-import type { NetlinkReply } from '../netlink/netlink-socket.ts';
+import type { NetlinkReply } from '../netlink/reply.ts';
 import { openNetlinkSocket } from '../netlink/netlink-socket.ts';
 import { decodeVerdict, messageAttributes } from './decode.ts';
 import { MSG, NFNLGRP, NFNL_SUBSYS_NFTABLES, NFPROTO, NF_VERDICT, TRACE, TRACE_TYPE } from './nf-tables.ts';

@@ -1,7 +1,8 @@
 import type { Netns } from '../netns.ts';
 import { describeMessage } from '../netlink/message.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
-import { type NetlinkReply, type NetlinkSocket, openNetlinkSocket } from '../netlink/netlink-socket.ts';
+import { type NetlinkSocket, openNetlinkSocket } from '../netlink/netlink-socket.ts';
+import { type NetlinkReply } from '../netlink/reply.ts';
 import type { NftCommand } from './commands.ts';
 import {
   decodeChain,

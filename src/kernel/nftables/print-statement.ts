@@ -1,5 +1,5 @@
 import type { FieldValue } from './datatypes.ts';
-import { listElements } from './encode-statements.ts';
+import { listElements } from './encode-match.ts';
 import { type Field, expressionFields, typeField } from './fields.ts';
 import type { NftFamily } from './objects.ts';
 import { printExpression, printField, printFields, quote } from './print-expression.ts';

@@ -2,12 +2,13 @@
  * rtnetlink in memory, for the tests of whatever uses it: the same requests succeed and fail, with the same errno
  * names, as far as `rtnl-conformance.ts` tells. Packets go nowhere.
  */
-import { type Ip, bits, cidrContains, parseCidr, parseIp } from '../../model/ip.ts';
-import { errnoNumber } from '../ffi.ts';
+import { bits, parseIp } from '../../model/ip.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 import type { Netns } from '../netns.ts';
-import { PROTOCOL, TABLE, checkLinkName, encodeMac, encodePrefix } from './names.ts';
-import { describeRoute } from './route-codec.ts';
+import { FakeRoutes } from './fake-routes.ts';
+import { isSameRule, ruleOf } from './fake-rules.ts';
+import { checkLinkName, encodeMac } from './names.ts';
+import { refuse } from './refuse.ts';
 import type * as rtnl from './rtnl.ts';
 
 /** A world of network namespaces that hang together by their veth pairs. */
@@ -41,17 +42,16 @@ interface OtherEnd {
 /** The other end of each end of a veth pair. */
 const others = new WeakMap<FakeLink, OtherEnd>();
 
-function refuse(code: string, request: string): NetlinkError {
-  return new NetlinkError(errnoNumber(code), request);
-}
-
 class FakeNamespace implements rtnl.Rtnl {
   readonly #namespaceOf: (netns?: Netns) => FakeNamespace;
   readonly #listeners = new Set<rtnl.RtnlEventOptions>();
   #nextIndex = 1;
   #links: FakeLink[] = [];
   #addresses: rtnl.Address[] = [];
-  #routes: rtnl.Route[] = [];
+  readonly #routes = new FakeRoutes({
+    find: (ref, request) => this.#find(ref, request),
+    addresses: () => this.#addresses,
+  });
   #rules: rtnl.Rule[] = [];
   #neighbours: rtnl.Neighbour[] = [];
   #forwarding: rtnl.ForwardingEntry[] = [];
@@ -183,7 +183,7 @@ class FakeNamespace implements rtnl.Rtnl {
 
   #forget(index: number, { addresses }: { addresses: boolean }): void {
     if (addresses) this.#addresses = this.#addresses.filter(({ link }) => link !== index);
-    this.#routes = this.#routes.filter(({ link }) => link !== index);
+    this.#routes.forget(index);
     this.#neighbours = this.#neighbours.filter(({ link }) => link !== index);
   }
 
@@ -237,67 +237,11 @@ class FakeNamespace implements rtnl.Rtnl {
   }
 
   replaceRoute(spec: rtnl.RouteSpec): void {
-    const request = `replace route ${describeRoute(spec)}`;
-    const { family } = encodePrefix(spec.dst);
-    const type = spec.type ?? 'unicast';
-    const link = this.#routeLink(spec, request);
-    if (link !== undefined && !this.#find(link, request).up) throw refuse('ENETDOWN', request);
-    const local = type === 'local';
-    const route: rtnl.Route = {
-      family,
-      type,
-      dst: spec.dst,
-      gateway: spec.gateway,
-      link,
-      source: spec.source,
-      scope: family === 6 ? 'universe' : (spec.scope ?? defaultScope(spec)),
-      table: spec.table ?? (local ? TABLE.local : TABLE.main),
-      protocol: spec.protocol ?? PROTOCOL.static,
-      metric: spec.metric ?? (family === 6 ? 1024 : 0),
-      onlink: spec.onlink ?? false,
-      mtuBytes: spec.mtuBytes,
-      nextHops: (spec.nextHops ?? []).map((hop) => {
-        const index =
-          hop.link === undefined ? this.#routeLink(hop, request) : this.#find(hop.link, request).index;
-        return Object.assign({}, hop, { link: index ?? 0 });
-      }),
-    };
-    this.#routes = this.#routes.filter((each) => !isSameRoute(each, route));
-    this.#routes.push(route);
-    this.#emit({ kind: 'route', change: 'new', route });
-  }
-
-  /** The link a route leaves by: the one it names, or the one whose subnet has its gateway. */
-  #routeLink(spec: Pick<rtnl.RouteSpec, 'link' | 'gateway' | 'onlink'>, request: string): number | undefined {
-    const named = spec.link === undefined ? undefined : this.#find(spec.link, request).index;
-    if (spec.gateway === undefined || spec.onlink) return named;
-    const gateway = parseIp(spec.gateway);
-    if (gateway.family === 6 && gateway.value >> 118n === 0x3fan) return named; // fe80::/10
-    const onSubnet = this.#addresses.find(
-      ({ address, prefixLength, link }) =>
-        this.#find(link, request).up && cidrContains(parseCidr(`${address}/${prefixLength}`), gateway),
-    );
-    const byRoute = onSubnet ? undefined : this.#lookup(gateway);
-    const reached = onSubnet?.link ?? (byRoute?.gateway === undefined ? byRoute?.link : undefined);
-    if (reached === undefined || (named !== undefined && named !== reached))
-      throw refuse('ENETUNREACH', request);
-    return reached;
+    this.#emit({ kind: 'route', change: 'new', route: this.#routes.replace(spec) });
   }
 
   deleteRoute(spec: rtnl.RouteSpec): void {
-    const request = `delete route ${describeRoute(spec)}`;
-    const found = this.#routes.find(
-      (each) =>
-        each.dst === spec.dst &&
-        each.table === (spec.table ?? TABLE.main) &&
-        (spec.metric === undefined || each.metric === spec.metric) &&
-        (spec.protocol === undefined || each.protocol === spec.protocol) &&
-        (spec.type === undefined || each.type === spec.type) &&
-        (spec.gateway === undefined || each.gateway === spec.gateway),
-    );
-    if (!found) throw refuse('ESRCH', request);
-    this.#routes = this.#routes.filter((each) => each !== found);
-    this.#emit({ kind: 'route', change: 'delete', route: found });
+    this.#emit({ kind: 'route', change: 'delete', route: this.#routes.delete(spec) });
   }
 
   addRule(spec: rtnl.RuleSpec): void {
@@ -367,26 +311,13 @@ class FakeNamespace implements rtnl.Rtnl {
   }
 
   routes(filter: { table?: number | 'all'; family?: 4 | 6; protocol?: number } = {}): rtnl.Route[] {
-    const { table = TABLE.main, family, protocol } = filter;
-    return this.#routes.filter(
-      (each) =>
-        isWanted(each.table, table === 'all' ? undefined : table) &&
-        isWanted(each.family, family) &&
-        isWanted(each.protocol, protocol),
-    );
+    return this.#routes.list(filter);
   }
 
   /** By longest prefix and lowest metric in the main table; rules are not looked at. */
   routeTo(destination: string): rtnl.Route | undefined {
-    const found = this.#lookup(parseIp(destination));
+    const found = this.#routes.lookup(parseIp(destination));
     return found?.type === 'unreachable' ? undefined : found;
-  }
-
-  #lookup(ip: Ip): rtnl.Route | undefined {
-    const length = ({ dst }: rtnl.Route): number => parseCidr(dst).prefixLength;
-    return this.routes({ family: ip.family })
-      .filter(({ dst }) => cidrContains(parseCidr(dst), ip))
-      .toSorted((a, b) => length(b) - length(a) || a.metric - b.metric)[0];
   }
 
   rules({ family }: { family?: 4 | 6 } = {}): rtnl.Rule[] {
@@ -443,42 +374,4 @@ type AddressKey = { link: number; address: string; prefixLength: number };
 
 function isSameAddress(a: AddressKey, b: AddressKey): boolean {
   return a.link === b.link && a.address === b.address && a.prefixLength === b.prefixLength;
-}
-
-function isSameRoute(a: rtnl.Route, b: rtnl.Route): boolean {
-  return a.dst === b.dst && a.table === b.table && a.metric === b.metric;
-}
-
-function defaultScope({ type = 'unicast', gateway, nextHops }: rtnl.RouteSpec): rtnl.Scope {
-  if (type === 'local') return 'host';
-  return type === 'unicast' && gateway === undefined && nextHops === undefined ? 'link' : 'universe';
-}
-
-function ruleOf(spec: rtnl.RuleSpec): rtnl.Rule {
-  const prefix = spec.from ?? spec.to;
-  const action = spec.action ?? 'lookup';
-  return {
-    family: spec.family ?? (prefix === undefined ? 4 : encodePrefix(prefix).family),
-    priority: spec.priority,
-    from: spec.from,
-    to: spec.to,
-    mark: spec.mark,
-    mask: spec.mask ?? (spec.mark === undefined ? undefined : 0xffff_ffff),
-    inputInterface: spec.inputInterface,
-    outputInterface: spec.outputInterface,
-    table: spec.table ?? (action === 'lookup' ? TABLE.main : 0),
-    action,
-    protocol: spec.protocol ?? PROTOCOL.static,
-  };
-}
-
-function isSameRule(a: rtnl.Rule, b: rtnl.Rule): boolean {
-  return (
-    a.family === b.family &&
-    a.priority === b.priority &&
-    a.from === b.from &&
-    a.to === b.to &&
-    a.mark === b.mark &&
-    a.table === b.table
-  );
 }

@@ -4,7 +4,7 @@ import { Attributes } from '../netlink/attributes.ts';
 import { MessageWriter, NLM_F, type NetlinkMessage } from '../netlink/message.ts';
 import { checkLinkName, decodeIp, decodeMac, encodeIp, encodeMac, operStateName } from './names.ts';
 import type { Link, LinkChange, LinkRef, LinkSpec, VxlanProperties, VxlanSpec } from './rtnl.ts';
-import { AF } from '../ffi.ts';
+import { AF } from '../ffi-sockets.ts';
 
 export const RTM_LINK = { NEW: 16, DEL: 17, GET: 18, SET: 19 } as const;
 

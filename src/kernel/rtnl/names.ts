@@ -1,7 +1,7 @@
 /** Names of rtnetlink's numbers, as ip(8) writes them, and the small values its messages carry. */
 import { ipFromBytes, ipToBytes, formatIp, parseIp, tryParseCidr, formatCidr } from '../../model/ip.ts';
 import type { IpFamily } from '../../model/ip.ts';
-import { AF } from '../ffi.ts';
+import { AF } from '../ffi-sockets.ts';
 import type { NeighbourState, RouteType, Scope } from './rtnl.ts';
 
 /** rtm_table */

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
-import { peerCredentials } from '../../kernel/ffi.ts';
+import { peerCredentials } from '../../kernel/ffi-sockets.ts';
 import { PodnetError } from '../../model/errors.ts';
 import {
   clusterNames,

@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from 'node:net';
-import { peerCredentials } from '../../kernel/ffi.ts';
+import { peerCredentials } from '../../kernel/ffi-sockets.ts';
 import { PodnetError, errorMessage } from '../../model/errors.ts';
 import {
   lineSplitter,

@@ -1,15 +1,6 @@
 import { Socket } from 'node:net';
-import {
-  AF,
-  closeFd,
-  connect,
-  getsockopt,
-  isErrno,
-  SOCK,
-  socket as openSocket,
-  SOL,
-  SyscallError,
-} from '../../../kernel/ffi.ts';
+import { closeFd, isErrno, SyscallError } from '../../../kernel/ffi.ts';
+import { AF, connect, getsockopt, SOCK, socket as openSocket, SOL } from '../../../kernel/ffi-sockets.ts';
 import { withNetns, type Netns } from '../../../kernel/netns.ts';
 import { errorMessage } from '../../../model/errors.ts';
 import { CHANNEL } from '../../apiserver/streams/channels.ts';

@@ -40,6 +40,8 @@ interface Series {
   writing: boolean;
 }
 
+/** Of an object's name (RFC 1123 subdomain). */
+const maxNameLength = 253;
 /** Events remembered for counting; the oldest is forgotten first. */
 const maxSeries = 4096;
 /** An object may cause this many events at once, then one every `refillMs`. */
@@ -81,7 +83,10 @@ export function createEventRecorder(
     return {
       apiVersion: 'v1',
       kind: 'Event',
-      metadata: { name: `${name}.${suffix}`, namespace: namespace ?? 'default' },
+      metadata: {
+        name: `${name.slice(0, maxNameLength - suffix.length - 1)}.${suffix}`,
+        namespace: namespace ?? 'default',
+      },
       involvedObject,
       ...text,
       source: { component, ...(host && { host }) },

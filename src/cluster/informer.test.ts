@@ -260,6 +260,10 @@ test('Informer survives a listener that throws, and tells later listeners what i
   await settle();
   assert.equal(scene.errors.length, 1);
   assert.deepEqual(scene.changes, ['added default/a', 'updated default/a']);
+  scene.informer.onChange(() => {
+    throw new Error('listener that comes late');
+  });
+  assert.equal(scene.errors.length, 2);
   const late: string[] = [];
   const unsubscribe = scene.informer.onChange(({ type, key }) => late.push(`${type} ${key}`));
   unsubscribe();

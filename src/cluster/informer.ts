@@ -72,13 +72,16 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
   /** Where the next watch starts; empty asks for a list first. */
   let resourceVersion = '';
 
+  function tell(listener: (change: Change<U>) => void, change: Change<U>): void {
+    try {
+      listener(change);
+    } catch (error) {
+      onError(error);
+    }
+  }
+
   function notify(change: Change<U>): void {
-    for (const listener of listeners)
-      try {
-        listener(change);
-      } catch (error) {
-        onError(error);
-      }
+    for (const listener of listeners) tell(listener, change);
   }
 
   function store(incoming: T): string {
@@ -190,7 +193,7 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
       return objects.size;
     },
     onChange(listener) {
-      for (const [key, object] of objects) listener({ type: 'added', key, object });
+      for (const [key, object] of objects) tell(listener, { type: 'added', key, object });
       listeners.add(listener);
       return () => listeners.delete(listener);
     },

@@ -45,7 +45,9 @@ function nodeLines({ nodeHosts }: HostsFileOptions): string[] {
 }
 
 function podLines(pod: Pod, { addresses, clusterDomain }: HostsFileOptions): string[] {
-  const names = [podFqdn(pod, clusterDomain), podHostname(pod)].filter((name) => name !== undefined);
+  const names = [podFqdn(pod, clusterDomain), podHostname(pod)].filter(
+    (name) => name !== undefined && HOST_NAME.test(name),
+  );
   return [
     '# Kept by podnet for this pod',
     '127.0.0.1\tlocalhost',

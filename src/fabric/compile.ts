@@ -1,3 +1,4 @@
+import { nodeAddresses } from '../model/addresses.ts';
 import { isNodeReady } from '../model/conditions.ts';
 import type { Node } from '../model/objects.ts';
 import {
@@ -7,7 +8,6 @@ import {
   cidrsOverlap,
   compareIp,
   formatCidr,
-  formatIp,
   tryParseCidr,
   tryParseIp,
 } from '../model/ip.ts';
@@ -127,14 +127,6 @@ function compareCidrs(a: Cidr, b: Cidr): number {
 function compareDestinations(a: string, b: string): number {
   const [left, right] = [tryParseCidr(a)?.network, tryParseCidr(b)?.network];
   return left && right ? compareCidrs(left, right) : 0;
-}
-
-/** Every InternalIP, in its canonical form. */
-function nodeAddresses(node: FabricNode): string[] {
-  return (node.status?.addresses ?? []).flatMap(({ type, address }) => {
-    const ip = type === 'InternalIP' ? tryParseIp(address) : undefined;
-    return ip ? [formatIp(ip)] : [];
-  });
 }
 
 function holds(cidr: Cidr, address: string): boolean {

@@ -24,6 +24,13 @@ test('runProgram ends a program that takes too long', async () => {
   await assert.rejects(runProgram('sleep', ['60'], { timeoutMs: 20 }), hasCode('program-timeout'));
 });
 
+test('runProgram does not wait for what a program left behind', async () => {
+  const startedMs = performance.now();
+  const running = runProgram('sh', ['-c', 'sleep 5 & wait'], { timeoutMs: 50 });
+  await assert.rejects(running, hasCode('program-timeout'));
+  assert.ok(performance.now() - startedMs < 4000);
+});
+
 test('runProgram ends a program whose signal aborts', async () => {
   const stop = new AbortController();
   const running = runProgram('sleep', ['60'], { signal: stop.signal });

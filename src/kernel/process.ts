@@ -112,7 +112,12 @@ export async function runProgram(
   child.stdin.on('error', () => {});
   child.stdin.end(input);
   let timedOut = false;
-  const kill = (): void => void child.kill('SIGKILL');
+  const kill = (): void => {
+    child.kill('SIGKILL');
+    // What the program started may live on and hold these open: it is not waited for.
+    child.stdout.destroy();
+    child.stderr.destroy();
+  };
   const timer =
     timeoutMs === undefined
       ? undefined

@@ -5,7 +5,8 @@ import { findPort, type PlannedPort } from '../services/plan.ts';
 import { resolveName, usesClusterDns } from './name-hop.ts';
 import { resolveDestination } from './request.ts';
 import type { Hop, Protocol } from './trace.ts';
-import { podAddresses, sameFamily, type TraceView } from './view.ts';
+import { podAddresses } from '../model/addresses.ts';
+import { sameFamily, type TraceView } from './view.ts';
 
 /** Where the source sends its packet, before any Service's choice. */
 export interface Aim {

@@ -4,7 +4,8 @@ import { formatIp, tryParseIp } from '../model/ip.ts';
 import type { Pod, Service } from '../model/objects.ts';
 import { compileLabelSelector, matchesSelector } from '../model/selectors.ts';
 import type { Protocol } from './trace.ts';
-import { podAddresses, type TraceView } from './view.ts';
+import { podAddresses } from '../model/addresses.ts';
+import { type TraceView } from './view.ts';
 
 /**
  * What a person types. Sources: `POD`, `NAMESPACE/POD`, `pod/NAME`, `deploy/NAME`, each kind also behind a namespace

@@ -2,6 +2,7 @@ import { compileService } from '../dns/zone/compile.ts';
 import { createZone, type Zone } from '../dns/zone/zone.ts';
 import { compile as compileRoutes } from '../fabric/compile.ts';
 import type { RoutePlan } from '../fabric/plan.ts';
+import { nodeAddresses, podAddresses } from '../model/addresses.ts';
 import { serviceKeyOf } from '../model/endpoint-slices.ts';
 import { tryParseIp } from '../model/ip.ts';
 import {
@@ -105,18 +106,6 @@ function compileZone({
     zone.set(`Namespace ${metadata?.name}`, { records: [] }, [`${metadata?.name}.svc.${clusterDomain}`]);
   }
   return zone;
-}
-
-/** Every address, IPv4 first as the kubelet lists them. */
-export function podAddresses({ status }: Pod): string[] {
-  const { podIPs = [], podIP } = status ?? {};
-  const listed = podIPs.flatMap(({ ip }) => (ip ? [ip] : []));
-  return listed.length > 0 ? listed : podIP ? [podIP] : [];
-}
-
-/** Every InternalIP. */
-export function nodeAddresses({ status }: Node): string[] {
-  return (status?.addresses ?? []).flatMap(({ type, address }) => (type === 'InternalIP' ? [address] : []));
 }
 
 /** The first of the addresses that has the same IP family as `other`. */

@@ -20,7 +20,8 @@ import {
 import { type Aim, takeAim } from './destination.ts';
 import { resolveSource, type TraceRequest } from './request.ts';
 import type { Decision, Hop, HopPacket, Place, Trace, TraceEndpoint } from './trace.ts';
-import { nodeAddresses, podAddresses, sameFamily, type TraceView } from './view.ts';
+import { nodeAddresses, podAddresses } from '../model/addresses.ts';
+import { sameFamily, type TraceView } from './view.ts';
 
 /**
  * Predicts the way of a packet from a pod: what the plans of every node on the way do with it, and which object and

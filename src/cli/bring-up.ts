@@ -1,23 +1,13 @@
 import { connectControl, type ControlClient } from '../lab/control/client.ts';
 import { applyManifests, type Problem } from '../lab/manifests/apply.ts';
 import { loadManifests, type ManifestObject } from '../lab/manifests/load.ts';
+import { whatIsIdle } from '../lab/idle-kinds.ts';
 import { PodnetError } from '../model/errors.ts';
 import { openCluster, type RunningCluster } from './cluster.ts';
 import { exampleManifests } from './example.ts';
 import { waitUntilReady, type Readiness } from './readiness.ts';
 import { printSummary, summarize, type ClusterSummary } from './summary.ts';
 import { createProgress, duration, err, note, out, printResult, type Progress } from './terminal.ts';
-
-/** Kinds the lab keeps but does not run yet. */
-const stored = new Set([
-  'StatefulSet',
-  'DaemonSet',
-  'Job',
-  'CronJob',
-  'Ingress',
-  'NetworkPolicy',
-  'ReplicationController',
-]);
 
 async function connect(name: string): Promise<ControlClient> {
   const control = await connectControl(name);
@@ -35,7 +25,7 @@ async function apply(
 ): Promise<Problem[]> {
   const problems: Problem[] = [];
   let applied = 0;
-  const idle = new Set<string>();
+  const idle: string[] = [];
   for await (const result of applyManifests(cluster.client, manifests)) {
     if (result.outcome === 'refused') {
       problems.push(...result.problems);
@@ -44,16 +34,16 @@ async function apply(
       }
     } else {
       applied += 1;
-      if (stored.has(result.manifest.object.kind)) idle.add(result.manifest.title);
+      const words = whatIsIdle(result.manifest.object);
+      if (words !== undefined)
+        idle.push(`${result.manifest.where('kind')}: ${result.manifest.title}: ${words}`);
     }
     progress.step('manifests', `${applied} of ${manifests.length} objects applied`);
   }
   const refused = manifests.length - applied;
   const text = `${applied} objects applied${refused > 0 ? `, ${refused} refused` : ''}`;
-  progress.step('manifests', text, { done: refused === 0 });
-  if (idle.size > 0) {
-    progress.line(`${err.yellow('note:')} kept, but nothing acts on it yet: ${[...idle].join(', ')}`);
-  }
+  progress.step('manifests', text, { done: refused === 0, failed: refused > 0 });
+  for (const line of idle) progress.line(`${err.yellow('note:')} ${line}`);
   return problems;
 }
 
@@ -102,16 +92,12 @@ function suggestions(cluster: RunningCluster, summary: ClusterSummary): string {
 async function untilReady(
   cluster: RunningCluster,
   manifests: readonly ManifestObject[],
-  options: BringUpOptions,
+  options: BringUpOptions & { readonly progress: Progress },
 ): Promise<number> {
-  const { nodes, timeoutMs, startedMs, interrupted } = options;
-  const progress = createProgress();
+  const { nodes, timeoutMs, startedMs, interrupted, progress } = options;
   try {
-    progress.step(
-      'control plane',
-      `${cluster.info.server}, after ${duration(performance.now() - startedMs)}`,
-      { done: true },
-    );
+    const after = duration(performance.now() - startedMs);
+    progress.step('control plane', `${cluster.info.server}, after ${after}`, { done: true });
     const problems = await apply(cluster, manifests, progress);
     const signal = AbortSignal.any([AbortSignal.timeout(timeoutMs), interrupted]);
     let last: Readiness | undefined;
@@ -137,8 +123,8 @@ async function untilReady(
         `${err.red('error:')} ${problems.length} problem${problems.length === 1 ? '' : 's'} in the manifests, see above. Correct them and run kubectl apply -f.`,
       );
     }
-    if (ready)
-      printResult(`${out.bold(`Ready in ${duration(performance.now() - startedMs)}.`)} To use it:\n`);
+    const took = out.bold(`Ready in ${duration(performance.now() - startedMs)}.`);
+    if (ready) printResult(`${problems.length > 0 ? 'What was accepted is ready.' : took} To use it:\n`);
     printResult(
       `  export KUBECONFIG=${cluster.kubeconfig}\n\nThen try:\n\n${suggestions(cluster, summary)}\n`,
     );
@@ -162,19 +148,26 @@ export interface BringUpOptions {
 /** Fills a lab that is being launched and, unless detached, stays with it to its end. Resolves with the exit code. */
 export async function bringUp(launching: Promise<void>, options: BringUpOptions): Promise<number> {
   const { name, detach, interrupted } = options;
+  const progress = createProgress();
   let manifests: ManifestObject[] | undefined;
   try {
     manifests = loadManifests(options.filename.length > 0 ? options.filename : [exampleManifests]);
   } finally {
     // Manifests are read while the lab starts; when they cannot be, it ends before anyone saw it.
-    await launching;
+    if (manifests !== undefined) progress.step('control plane', 'starting');
+    await launching.catch((error: unknown) => {
+      progress.end();
+      throw error;
+    });
     if (manifests === undefined) await end(await connect(name));
   }
   const control = await connect(name);
   // Until the user has seen all there is to see, the lab lives and dies with this process.
   if (!detach) await control.call('own', {});
   const cluster = await openCluster(control);
-  const code = interrupted.aborted ? interruptedCode : await untilReady(cluster, manifests, options);
+  const code = interrupted.aborted
+    ? interruptedCode
+    : await untilReady(cluster, manifests, { ...options, progress });
   if (detach && !interrupted.aborted) {
     cluster.close();
     return code;
@@ -183,10 +176,16 @@ export async function bringUp(launching: Promise<void>, options: BringUpOptions)
     note(err.dim('Ctrl-C takes the cluster down.'));
     await Promise.race([new Promise((done) => interrupted.addEventListener('abort', done)), control.closed]);
   }
+  if (!interrupted.aborted) {
+    throw new PodnetError(`Cluster ${name} ended by itself, or was ended by another command`, {
+      code: 'lab-gone',
+      fix: 'Nothing of it is left. Start it again with: ./podnet up',
+    });
+  }
   await end(control);
   cluster.close();
   note(`Cluster ${name} is down; nothing is left.`);
-  return code === interruptedCode ? code : 0;
+  return code;
 }
 
 async function end(control: ControlClient): Promise<void> {

@@ -35,7 +35,12 @@ async function run(control: ControlClient, { where, command }: Omit<EnterOptions
     '--',
     ...(command.length > 0 ? command : [shell]),
   ];
-  const child = spawn('nsenter', args, { stdio: 'inherit', env: { ...process.env, PODNET_MACHINE: where } });
+  // Ordinary users of Debian have no sbin in their path, where ip and nft are.
+  const path = [process.env['PATH'], '/usr/sbin', '/sbin'].filter(Boolean).join(':');
+  const child = spawn('nsenter', args, {
+    stdio: 'inherit',
+    env: { ...process.env, PATH: path, PODNET_MACHINE: where, PS1: `${where}# ` },
+  });
   // The command on the terminal decides what an interrupt means; this process waits for it.
   process.on('SIGINT', () => undefined);
   return new Promise<number>((done, fail) => {

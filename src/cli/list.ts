@@ -17,7 +17,7 @@ export async function list({ output }: { output?: 'json' | 'yaml' }): Promise<vo
     );
   }
   if (printData(clusters, output)) return;
-  if (clusters.length === 0) note('No cluster is running. Start one with: podnet up');
+  if (clusters.length === 0) note('No cluster is running. Start one with: ./podnet up');
   else {
     const rows = clusters.map(({ name, nodes, server, kubeconfig }) => [
       name,

@@ -186,6 +186,7 @@ try {
   if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : exitCode.usage;
   else {
     complain(error);
-    process.exitCode = exitCode.failed;
+    const isUsage = error instanceof PodnetError && ['invalid-option', 'invalid-config'].includes(error.code);
+    process.exitCode = isUsage ? exitCode.usage : exitCode.failed;
   }
 }

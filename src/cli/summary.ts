@@ -108,6 +108,11 @@ export async function summarize(client: Client): Promise<ClusterSummary> {
 
 const maxRows = 40;
 
+/** Every node answers its pods' questions itself: there is no endpoint to send them to. */
+function isClusterDns({ namespace, name }: { namespace: string; name: string }): boolean {
+  return namespace === 'kube-system' && name === 'kube-dns';
+}
+
 function section(header: readonly string[], rows: readonly (readonly string[])[], noun: string): string {
   const shown = rows.slice(0, maxRows);
   const rest = rows.length - shown.length;
@@ -150,7 +155,7 @@ export function printSummary(summary: ClusterSummary): string {
         service.type,
         service.clusterIP || '-',
         service.ports || '-',
-        String(service.readyEndpoints),
+        isClusterDns(service) ? 'each node' : String(service.readyEndpoints),
       ]),
       'Services',
     ),

@@ -39,10 +39,18 @@ export function duration(ms: number): string {
   return `${Math.floor(ms / 60_000)} min ${Math.round((ms % 60_000) / 1000)} s`;
 }
 
+export interface StepOptions {
+  readonly done?: boolean;
+  /** It is over, and something went wrong. */
+  readonly failed?: boolean;
+  /** Lines below it while it goes on. */
+  readonly detail?: readonly string[];
+}
+
 /** Work that is shown while it goes on. */
 export interface Progress {
   /** Says how far a step is. `detail` lines stand below it on a terminal. */
-  step(name: string, text: string, options?: { done?: boolean; detail?: readonly string[] }): void;
+  step(name: string, text: string, options?: StepOptions): void;
   /** A line that stays. */
   line(text: string): void;
   /** Leaves what is on the screen there. */
@@ -52,6 +60,7 @@ export interface Progress {
 interface Step {
   readonly text: string;
   readonly done: boolean;
+  readonly failed: boolean;
   readonly detail: readonly string[];
 }
 
@@ -62,9 +71,10 @@ const redrawMs = 80;
 function createLiveProgress(stream: NodeJS.WriteStream): Progress {
   const steps = new Map<string, Step>();
   let drawn = 0;
+  let ended = false;
   let frame = 0;
-  const clip = (text: string): string => {
-    const columns = stream.columns || 80;
+  const clip = (text: string, taken = 0): string => {
+    const columns = (stream.columns || 80) - taken;
     return width(text) < columns ? text : `${text.slice(0, columns - 2)}…`;
   };
   const erase = (): void => {
@@ -73,9 +83,13 @@ function createLiveProgress(stream: NodeJS.WriteStream): Progress {
   };
   const draw = (): void => {
     const lines: string[] = [];
-    for (const [name, { text, done, detail }] of steps) {
-      const mark = done ? err.green('✔') : err.cyan(spinner[frame % spinner.length] ?? '');
-      lines.push(`${mark} ${name.padEnd(14)}${text}`, ...detail.map((line) => err.dim(clip(`    ${line}`))));
+    for (const [name, { text, done, failed, detail }] of steps) {
+      const spinning = err.cyan(spinner[frame % spinner.length] ?? '');
+      const mark = failed ? err.red('✗') : done ? err.green('✔') : spinning;
+      lines.push(
+        `${mark} ${clip(`${name.padEnd(14)}${text}`, 2)}`,
+        ...detail.map((line) => err.dim(clip(`    ${line}`))),
+      );
     }
     erase();
     const room = Math.max(4, (stream.rows || 24) - 2);
@@ -89,8 +103,8 @@ function createLiveProgress(stream: NodeJS.WriteStream): Progress {
   }, redrawMs);
   timer.unref();
   return {
-    step(name, text, { done = false, detail = [] } = {}) {
-      steps.set(name, { text, done, detail: done ? [] : detail });
+    step(name, text, { done = false, failed = false, detail = [] } = {}) {
+      steps.set(name, { text, done, failed, detail: done ? [] : detail });
       draw();
     },
     line(text) {
@@ -99,6 +113,8 @@ function createLiveProgress(stream: NodeJS.WriteStream): Progress {
       draw();
     },
     end() {
+      if (ended) return;
+      ended = true;
       clearInterval(timer);
       draw();
     },

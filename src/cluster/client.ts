@@ -78,6 +78,8 @@ export interface WatchOptions extends Selection {
 export interface WriteOptions {
   readonly subresource?: string;
   readonly fieldManager?: string;
+  /** What becomes of unknown fields: refused, kept out with a warning, or kept out silently. */
+  readonly fieldValidation?: 'Strict' | 'Warn' | 'Ignore';
   readonly dryRun?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -285,8 +287,8 @@ function selectionQuery(options: ListOptions | WatchOptions): Record<string, Que
   return { labelSelector, fieldSelector, resourceVersion, resourceVersionMatch: match };
 }
 
-function writeQuery({ fieldManager, dryRun }: WriteOptions): Record<string, QueryValue> {
-  return { fieldManager, dryRun: dryRun ? 'All' : undefined };
+function writeQuery({ fieldManager, fieldValidation, dryRun }: WriteOptions): Record<string, QueryValue> {
+  return { fieldManager, fieldValidation, dryRun: dryRun ? 'All' : undefined };
 }
 
 function queryOf(values: Record<string, QueryValue>): Record<string, string> {

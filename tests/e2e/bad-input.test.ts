@@ -126,7 +126,7 @@ test('up says which pods are not ready in time, and why', { skip }, async () => 
 
 test('up refuses settings that cannot be, before anything starts', { skip }, async () => {
   const { code, stderr } = await run(podnetPath, ['up', '-d', '--name', name, '--cidr', '10.244.0.0/27']);
-  assert.equal(code, 1);
+  assert.equal(code, 2);
   assert.match(stderr, /10\.244\.0\.0\/27 is too small for 3 nodes.*\n {2}where: cidr\n {2}fix: /);
   const config = join(folder, 'podnet.yaml');
   writeFileSync(config, 'nodez: 3\n');

@@ -36,7 +36,7 @@ function createClient(socket: Socket, pid: number): ControlClient {
   const failAll = (): void => {
     const gone = new PodnetError('The lab ended before it answered', {
       code: 'lab-gone',
-      fix: 'Start it again with: podnet up',
+      fix: 'Start it again with: ./podnet up',
     });
     for (const { reject } of pending.values()) reject(gone);
     pending.clear();
@@ -95,7 +95,7 @@ export async function connectControl(name: string): Promise<ControlClient | unde
     throw new PodnetError(`The control socket of "${name}" belongs to user ${peer.uid}, not to you`, {
       code: 'foreign-socket',
       where: `abstract unix socket ${controlAddress(uid, name).slice(1)}`,
-      fix: `Choose another name: podnet up --name NAME`,
+      fix: `Choose another name: ./podnet up --name NAME`,
     });
   }
   return createClient(socket, peer.pid);
@@ -121,6 +121,6 @@ async function requireControl(name: string): Promise<ControlClient> {
     fix:
       others.length > 0
         ? `Running now: ${others.join(', ')}. Choose one with --name.`
-        : 'Start one with: podnet up',
+        : 'Start one with: ./podnet up',
   });
 }

@@ -21,6 +21,9 @@ interface ResourceList {
   readonly resources: readonly { name: string; kind: string; namespaced: boolean }[];
 }
 
+/** Whose fields these are: kubectl's, so that it goes on from here. */
+const fieldManager = 'kubectl-client-side-apply';
+
 /** The annotation by which `kubectl apply` knows what was written last time. */
 const lastApplied = 'kubectl.kubernetes.io/last-applied-configuration';
 
@@ -75,7 +78,7 @@ async function applyOne(client: Client, resource: Resource, manifest: ManifestOb
     metadata: { ...metadata, annotations: { ...metadata.annotations, [lastApplied]: text } },
   };
   try {
-    await client.create(resource, body, { fieldManager: 'kubectl-client-side-apply' });
+    await client.create(resource, body, { fieldManager, fieldValidation: 'Strict' });
     return { manifest, outcome: 'created' };
   } catch (error) {
     if (!isAlreadyExists(error) || metadata.name === undefined) throw error;
@@ -84,7 +87,7 @@ async function applyOne(client: Client, resource: Resource, manifest: ManifestOb
     name: metadata.name,
     ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
   };
-  await client.patch(resource, name, { type: 'merge', body, fieldManager: 'kubectl-client-side-apply' });
+  await client.patch(resource, name, { type: 'merge', body, fieldManager, fieldValidation: 'Strict' });
   return { manifest, outcome: 'configured' };
 }
 

@@ -159,6 +159,12 @@ function objectsOf({ file, text }: Source): ManifestObject[] {
  */
 export function loadManifests(paths: readonly string[]): ManifestObject[] {
   const objects = paths.flatMap(sourcesOf).flatMap(objectsOf);
+  if (objects.length === 0) {
+    throw new PodnetError(`There is no object in ${paths.join(', ')}`, {
+      code: 'manifest-missing',
+      fix: 'Give -f manifests, or leave it out for a small example.',
+    });
+  }
   const seen = new Map<string, string>();
   for (const { object, title, where } of objects) {
     if (object.metadata?.name === undefined) continue;

@@ -1,3 +1,4 @@
+import { whatIsIdle } from '../../idle-kinds.ts';
 import { fromStored, toStored } from '../conversion.ts';
 import { invalidObject, type FieldError } from '../field-error.ts';
 import { listAt, objectAt, stringAt, type Loose } from '../json-value.ts';
@@ -43,6 +44,8 @@ export function storeNew(core: Core, call: Call, object: Loose): Answer {
   refuse(call, name, [...validateMetadata(kind, stored), ...(strategy.validate?.(stored, context) ?? [])]);
   const key = keyOf({ kind, namespace: stringAt(metadata, 'namespace'), name });
   if (core.store.get(key) !== undefined) throw alreadyExists(kind, name);
+  const idle = whatIsIdle({ ...stored, kind: kind.kind });
+  if (idle !== undefined) call.warnings.push(idle);
   const dryRun = isDryRun(call);
   const giveBack = strategy.allocate?.(stored, { ...context, dryRun });
   if (dryRun) {

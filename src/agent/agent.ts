@@ -21,6 +21,7 @@ import { writeSysctl } from '../kernel/sysctl.ts';
 import { errorMessage } from '../model/errors.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
 import { readClusterConfig } from './config.ts';
+import { runAll } from './run-all.ts';
 
 export type AgentLog = (level: 'info' | 'warning' | 'error', message: string) => void;
 
@@ -81,18 +82,6 @@ async function ownPodCidr(
   if (podCidr) return podCidr;
   signal.throwIfAborted();
   throw new Error(`the watch of node ${nodeName} ended`);
-}
-
-interface Part {
-  run(signal: AbortSignal): Promise<void>;
-}
-
-/** Runs the parts together. When one fails the others are stopped first, for they share the doors its caller closes. */
-async function runAll(parts: readonly Part[], signal: AbortSignal): Promise<void> {
-  const failed = new AbortController();
-  const either = AbortSignal.any([signal, failed.signal]);
-  await Promise.all(parts.map((part) => part.run(either).catch((error: unknown) => failed.abort(error))));
-  failed.signal.throwIfAborted();
 }
 
 export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }: AgentOptions): Agent {

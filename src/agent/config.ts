@@ -1,4 +1,4 @@
-import type { Client } from '../cluster/client.ts';
+import { isNotFound, type Client } from '../cluster/client.ts';
 import { configMaps } from '../cluster/resources.ts';
 import { PodnetError } from '../model/errors.ts';
 import { tryParseCidr, tryParseIp } from '../model/ip.ts';
@@ -58,8 +58,19 @@ export function parseClusterConfig(data: Readonly<Record<string, string>>): Clus
   };
 }
 
-/** Reads the cluster's configuration from the API. */
+/** Reads the cluster's configuration from the API. @throws PodnetError when it is missing or wrong */
 export async function readClusterConfig(client: Client): Promise<ClusterConfig> {
-  const { data } = await client.get(configMaps, configMapRef);
-  return parseClusterConfig(data ?? {});
+  const { namespace, name } = configMapRef;
+  try {
+    const { data } = await client.get(configMaps, configMapRef);
+    return parseClusterConfig(data ?? {});
+  } catch (cause) {
+    if (!isNotFound(cause)) throw cause;
+    throw new PodnetError('The cluster has no configuration for podnet', {
+      code: 'config-missing',
+      where: `ConfigMap ${namespace}/${name}`,
+      fix: `Create it with the keys ${Object.values(keys).join(', ')}.`,
+      cause,
+    });
+  }
 }

@@ -6,7 +6,7 @@ import { type Netns, createNetns, withNetns } from './netns.ts';
 import { runProgram } from './process.ts';
 import { type LinkSpec, type Rtnl, openRtnl } from './rtnl/rtnl.ts';
 import { tryReadSysctl, writeSysctl } from './sysctl.ts';
-import { errorMessage } from '../model/errors.ts';
+import { PodnetError, errorMessage } from '../model/errors.ts';
 
 export interface Feature {
   /** `veth`, `nf_tables` … */
@@ -107,7 +107,8 @@ function tryFeature({ name, purpose, module, option, attempt }: Trial): Feature 
       attempt(netns, rtnl);
       return { name, purpose, available: true };
     } catch (error) {
-      const fix = `Load it (modprobe ${module}) or use a kernel built with ${option}.`;
+      const ownFix = error instanceof PodnetError ? error.fix : undefined;
+      const fix = ownFix ?? `Load it (modprobe ${module}) or use a kernel built with ${option}.`;
       return { name, purpose, available: false, problem: errorMessage(error), fix };
     } finally {
       rtnl.close();

@@ -130,7 +130,7 @@ function addEndpoints(
   for (const [index, endpoint] of (slice.endpoints ?? []).entries()) {
     if (!isPublished(endpoint, service)) continue;
     for (const [place, address] of endpoint.addresses.entries()) {
-      const from = source(`endpoints[${index}].addresses[${place}]`, address);
+      const from = source(addressField(index, place), address);
       const names = endpointLabels(endpoint, address).map((label) => `${label}.${serviceName}`);
       for (const name of names) part.add(name, addressData(address), from);
       if (!headless) continue;
@@ -146,6 +146,17 @@ function addEndpoints(
       }
     }
   }
+}
+
+const addressFields = new Map<number, string>();
+
+/** The name of a field of a slice. Slices have at most 1000 endpoints of 100 addresses, so few strings serve them all. */
+function addressField(index: number, place: number): string {
+  const known = addressFields.get(index * 128 + place);
+  if (known !== undefined) return known;
+  const field = `endpoints[${index}].addresses[${place}]`;
+  if (index < 1000 && place < 100) addressFields.set(index * 128 + place, field);
+  return field;
 }
 
 /** An endpoint without the condition counts as ready (discovery/v1). */

@@ -9,7 +9,7 @@ import { prepareAnswer, type PreparedAnswer } from './prepare.ts';
 export interface ZoneName {
   /** The written form, in lower case as first given. */
   readonly name: string;
-  readonly records: PlannedRecord[];
+  records: PlannedRecord[];
   /** Names directly below, and owners that declare the name without giving it records. */
   dependants: number;
   /** Answer bytes by type, made when first asked and dropped when a record of the owner changes. */
@@ -92,7 +92,9 @@ class MemoryZone implements Zone {
     // Added first, so that names which stay are not dropped and made again.
     for (const record of records) {
       const name = this.#hold(nameKey(record.name), record.name);
-      name.records.push(record);
+      // An array that grows reserves room for many: nearly all names have one record.
+      if (name.records.length === 0) name.records = [record];
+      else name.records.push(record);
       name.prepared = undefined;
     }
     for (const name of names) this.#hold(nameKey(name), name).dependants++;

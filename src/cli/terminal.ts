@@ -2,7 +2,8 @@
 import { createColors } from 'picocolors';
 
 const wantsColour = (stream: NodeJS.WriteStream): boolean =>
-  stream.isTTY && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb';
+  // Undefined, where it is no terminal, would let picocolors decide, and it colours in every CI.
+  Boolean(stream.isTTY) && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb';
 
 /** Colours for text that goes to stdout, and for text that goes to stderr. */
 export const out = createColors(wantsColour(process.stdout));

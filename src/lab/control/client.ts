@@ -25,6 +25,13 @@ export interface ControlClient {
   close(): void;
 }
 
+/** Every answer comes within a moment but that to a lab's first question, which waits for its API server. */
+const answerTimeoutMs = 30_000;
+const notAnswering = new PodnetError('The lab does not answer', {
+  code: 'lab-stuck',
+  fix: 'End it by its process id: pgrep -f lab/main',
+});
+
 interface Pending {
   readonly resolve: (value: unknown) => void;
   readonly reject: (error: Error) => void;
@@ -65,6 +72,7 @@ function createClient(socket: Socket, pid: number): ControlClient {
     closed,
     call: (method, params) =>
       new Promise<never>((resolve, reject) => {
+        setTimeout(() => reject(notAnswering), answerTimeoutMs).unref();
         lastId += 1;
         pending.set(lastId, { resolve: resolve as (value: unknown) => void, reject });
         if (socket.destroyed) failAll();

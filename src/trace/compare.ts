@@ -1,4 +1,5 @@
 import { hostPort } from '../services/plan.ts';
+import type { FlowReply } from './flow.ts';
 import type { Observation, ObservedPlace } from './observe.ts';
 import type { Hop, HopPacket, Place, Trace } from './trace.ts';
 import { UNKNOWN_HOST_INTERFACE } from './view.ts';
@@ -18,6 +19,8 @@ export interface Comparison {
   readonly unexpected: readonly ObservedPlace[];
   /** About the packet's fate as a whole. */
   readonly differences: readonly string[];
+  /** What the sender heard. */
+  readonly reply: FlowReply;
   readonly agrees: boolean;
 }
 
@@ -29,21 +32,40 @@ export function compare(trace: Trace, observation: Observation): Comparison {
   const used = new Set<ObservedPlace>();
   const hops = trace.hops.map((hop): ComparedHop => {
     if (hop.action === 'resolve' || hop.place.kind === 'outside') return { hop, differences: [] };
-    const observed = observation.places.find((seen) => isWhere(hop, seen));
+    const passes = observation.places.filter((seen) => isWhere(hop, seen)).slice(0, staysInside(hop) ? 2 : 1);
+    const observed = joinPasses(passes);
     if (observed === undefined) return { hop, differences: ['the packet was not seen here'] };
-    used.add(observed);
+    for (const pass of passes) used.add(pass);
     return { hop, observed, differences: differencesOf(hop, observed) };
   });
   const unexpected = observation.places.filter((place) => !used.has(place));
   const differences = fateDifferences(trace, observation);
   const agrees =
     unexpected.length === 0 && differences.length === 0 && hops.every((hop) => hop.differences.length === 0);
-  return { hops, unexpected, differences, agrees };
+  return { hops, unexpected, differences, reply: observation.reply, agrees };
 }
 
-/** A pod that reaches itself is passed twice: once sending, once receiving. */
-function isWhere({ place, action }: Hop, seen: ObservedPlace): boolean {
+/** A host that sends to itself by `lo` passes the packet twice, out and in again, which is one hop. */
+function staysInside({ inputInterface, outputInterface }: Hop): boolean {
+  return inputInterface === 'lo' && outputInterface === 'lo';
+}
+
+/** The way in of the first, the way out of the last. */
+function joinPasses(passes: readonly ObservedPlace[]): ObservedPlace | undefined {
+  const [first, second] = passes;
+  if (first === undefined || second === undefined) return first;
+  const { outputInterface } = first;
+  return Object.assign(
+    { ...second, before: first.before, verdicts: [...first.verdicts, ...second.verdicts] },
+    outputInterface === undefined ? {} : { outputInterface },
+  );
+}
+
+/** A pod that reaches itself through a Service is passed twice: once sending, once receiving. */
+function isWhere(hop: Hop, seen: ObservedPlace): boolean {
+  const { place, action } = hop;
   if (!isSamePlace(place, seen.place)) return false;
+  if (staysInside(hop)) return seen.inputInterface === 'lo' || seen.outputInterface === 'lo';
   if (place.kind !== 'pod') return true;
   return (action === 'deliver') === (seen.inputInterface !== undefined);
 }
@@ -66,7 +88,7 @@ function differencesOf(hop: Hop, observed: ObservedPlace): string[] {
   }
   check(
     'the outgoing interface',
-    hop.outputInterface === 'lo' ? undefined : hop.outputInterface,
+    hop.outputInterface === 'lo' && !staysInside(hop) ? undefined : hop.outputInterface,
     observed.outputInterface,
   );
   const { after } = observed;

@@ -33,6 +33,17 @@ export function podDecision(pod: Pod, address: string): Decision {
   };
 }
 
+/** Whose network the pod's processes are on, and so whose loopback is theirs. */
+export function networkDecision({ metadata, spec }: Pod): Decision {
+  return {
+    kind: 'Pod',
+    namespace: metadata?.namespace ?? '',
+    name: metadata?.name ?? '',
+    field: 'spec.hostNetwork',
+    value: String(spec?.hostNetwork === true),
+  };
+}
+
 export function nodeAddressDecision(node: Node, address: string): Decision {
   const index = (node.status?.addresses ?? []).findIndex((each) => each.address === address);
   return {

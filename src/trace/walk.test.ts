@@ -162,6 +162,24 @@ test('tracePacket starts at the node for a pod on the network of its node', () =
   ]);
 });
 
+test('tracePacket keeps what a pod sends to itself inside the pod', () => {
+  const rows: [source: string, destination: string, expected: string, field: string][] = [
+    ['client', '10.244.1.5:8080', 'client deliver 10.244.1.5>10.244.1.5:8080', 'status.podIPs[0].ip'],
+    ['client', 'pod/client:8080', 'client deliver 10.244.1.5>10.244.1.5:8080', 'status.podIPs[0].ip'],
+    ['deploy/web', 'deploy/web:9', 'web-1 deliver 10.244.1.6>10.244.1.6:9', 'status.podIPs[0].ip'],
+    ['client', '127.0.0.1:80', 'client deliver 127.0.0.1>127.0.0.1:80', 'spec.hostNetwork'],
+    ['agent', '127.0.0.1:80', 'node-1 deliver 127.0.0.1>127.0.0.1:80', 'spec.hostNetwork'],
+    ['agent', '172.18.0.2:80', 'node-1 deliver 172.18.0.2>172.18.0.2:80', 'status.addresses[0].address'],
+  ];
+  for (const [source, destination, expected, field] of rows) {
+    const found = trace(destination, { source });
+    assert.equal(found.outcome, 'delivered', destination);
+    assert.deepEqual(steps(found), [expected], destination);
+    const [{ inputInterface, outputInterface, decidedBy } = assert.fail()] = found.hops;
+    assert.deepEqual([outputInterface, inputInterface, decidedBy?.field], ['lo', 'lo', field]);
+  }
+});
+
 test('tracePacket names what is wrong with a destination, and what there is', () => {
   const rows: [destination: string, code: string, text: RegExp][] = [
     ['svc/web:81', 'trace-unknown-port', /80\/tcp \(http\)/],

@@ -8,6 +8,7 @@ import {
   clusterDnsDecision,
   endpointDecision,
   nameOf,
+  networkDecision,
   nodeAddressDecision,
   nodePlace,
   outsideDecision,
@@ -80,12 +81,38 @@ class Walk {
     const { nameHop, service } = this.#aim;
     if (nameHop !== undefined) this.hops.push(nameHop);
     let input: string | undefined;
+    if (service === undefined && this.#staysInside()) return this.#deliverInside();
     if (this.#pod.spec?.hostNetwork !== true) {
       this.#leavePod();
       input = this.#view.hostInterfaceOf(this.#pod);
     }
     if (service !== undefined && !this.#passService(service, endpoint, input)) return 'rejected';
     return this.#routeFromSourceNode(input);
+  }
+
+  /** Whether the pod's own kernel has the address: one of the pod's, or the loopback's. */
+  #staysInside(): boolean {
+    const { destination } = this.#packet;
+    return (
+      isLoopback(destination) ||
+      (this.#pod.spec?.hostNetwork !== true && podAddresses(this.#pod).includes(destination))
+    );
+  }
+
+  #deliverInside(): Trace['outcome'] {
+    const { destination, destinationPort } = this.#packet;
+    const loopback = isLoopback(destination);
+    const isHostNetwork = this.#pod.spec?.hostNetwork === true;
+    if (loopback) this.#packet = { ...this.#packet, source: destination };
+    const whose = isHostNetwork ? `${nameOf(this.#node)}, whose network the pod uses` : 'the pod itself';
+    this.#add(isHostNetwork ? nodePlace(this.#node) : podPlace(this.#pod), {
+      ...BY_LOOPBACK,
+      action: 'deliver',
+      summary: `${isHostNetwork ? 'stays in the node' : 'stays in the pod'}, by lo`,
+      decidedBy: loopback ? networkDecision(this.#pod) : podDecision(this.#pod, destination),
+      explain: `${hostPort(destination, destinationPort)} belongs to ${whose}, and the kernel delivers what is sent to an own address over lo.`,
+    });
+    return 'delivered';
   }
 
   #leavePod(): void {
@@ -255,8 +282,9 @@ class Walk {
   #deliverToNode(node: Node, input: string | undefined, decidedBy: Decision): Trace['outcome'] {
     const isDns = this.#packet.destination === this.#view.clusterDns;
     this.#add(nodePlace(node), {
-      ...(input !== undefined && { inputInterface: input }),
-      ...(isDns && { outputInterface: 'lo' }),
+      ...(input === undefined
+        ? BY_LOOPBACK
+        : { inputInterface: input, ...(isDns && { outputInterface: 'lo' }) }),
       action: 'deliver',
       summary: isDns ? "the node's own cluster DNS answers" : 'arrives at the node itself',
       decidedBy,
@@ -298,6 +326,14 @@ class Walk {
   #add(place: Place, hop: Omit<Hop, 'place' | 'packet'>): void {
     this.hops.push({ place, packet: this.#packet, ...hop });
   }
+}
+
+/** What a host sends to itself leaves and enters there. */
+const BY_LOOPBACK = { inputInterface: 'lo', outputInterface: 'lo' } as const;
+
+/** 127.0.0.0/8 (RFC 1122, 3.2.1.3) and ::1 (RFC 4291, 2.5.3). */
+function isLoopback(address: string): boolean {
+  return address === '::1' || (tryParseIp(address)?.family === 4 && address.startsWith('127.'));
 }
 
 function chooseEndpoint(

@@ -47,6 +47,8 @@ test('trace --observe sends a real packet and finds that the kernel did the same
     'kubernetes',
     '203.0.113.10:9',
     'api.default',
+    'pod/shell:9999',
+    '127.0.0.1:9999',
   ]) {
     const { code, stdout, stderr } = await cluster.podnet('trace', 'shell', destination, '--observe');
     assert.equal(code, 0, `${destination}: ${stdout}${stderr}`);

@@ -306,6 +306,17 @@ describe('observe and compare', () => {
     );
   });
 
+  test('agree on a pod that reaches itself by its own address and by 127.0.0.1', async () => {
+    for (const destination of ['pod/client:8080', '127.0.0.1:8080']) {
+      for (const protocol of ['tcp', 'udp'] as const) {
+        const result = await check({ source: 'client', destination, protocol });
+        assertAgrees(result);
+        assert.equal(result.observation.reply, protocol === 'tcp' ? 'connected' : 'answered');
+        assert.equal(result.comparison.hops.length, 1);
+      }
+    }
+  });
+
   test('agree on what is rejected: a Service without endpoints, an address no pod has', async () => {
     for (const destination of ['svc/nobody', '10.244.1.99:80', '10.244.2.99:80', '10.244.9.9:80']) {
       const result = await check({ source: 'client', destination });

@@ -3,7 +3,7 @@ import { createColors } from 'picocolors';
 
 const wantsColour = (stream: NodeJS.WriteStream): boolean =>
   // Undefined, where it is no terminal, would let picocolors decide, and it colours in every CI.
-  Boolean(stream.isTTY) && process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb';
+  stream.isTTY ? process.env['NO_COLOR'] === undefined && process.env['TERM'] !== 'dumb' : false;
 
 /** Colours for text that goes to stdout, and for text that goes to stderr. */
 export const out = createColors(wantsColour(process.stdout));

@@ -60,9 +60,11 @@ export async function trace({
 }: TraceOptions): Promise<number> {
   return withCluster(name, async ({ client, control }) => {
     const view = await loadView(client);
+    const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
     const predicted = tracePacket(view, request);
     if (!observe) {
-      if (!printData(predicted, output)) printResult(printTrace(predicted, { style, explain }).trimEnd());
+      if (!printData(predicted, output))
+        printResult(printTrace(predicted, { style, explain, columns }).trimEnd());
       return predicted.outcome === 'rejected' ? 1 : 0;
     }
     const observation = await control.call('observe', { trace: predicted });
@@ -70,7 +72,7 @@ export async function trace({
     const followed = endpoint === undefined ? predicted : tracePacket(view, { ...request, endpoint });
     const comparison = compare(followed, observation);
     if (!printData({ predicted: followed, observation, comparison }, output)) {
-      printResult(printTrace(followed, { style, explain, comparison }).trimEnd());
+      printResult(printTrace(followed, { style, explain, comparison, columns }).trimEnd());
     }
     return comparison.agrees && followed.outcome !== 'rejected' ? 0 : 1;
   });

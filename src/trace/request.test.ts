@@ -66,6 +66,11 @@ test('resolveSource says what there is instead', () => {
     ['nobody', 'trace-unknown-target', /There are: .*client/],
     ['web', 'trace-unknown-target', /Did you mean other\/web or deploy\/web|Did you mean other\/web/],
     ['svc/web', 'trace-source-not-a-pod', /deploy\/NAME/],
+    ['world', 'trace-source-not-a-pod', /kubectl get pods/],
+    ['node-1', 'trace-source-not-a-pod', /kubectl get pods/],
+    ['node/node-1', 'trace-source-not-a-pod', /kubectl get pods/],
+    ['172.18.0.2', 'trace-source-not-a-pod', /kubectl get pods/],
+    ['pod/world', 'trace-unknown-target', /There are: /],
     ['deploy/empty', 'trace-deployment-without-pods', /kubectl describe deployment -n default empty/],
     ['deploy/nobody', 'trace-unknown-target', /There are: .*deploy\/web/],
     ['pending', 'trace-pod-without-address', /kubectl describe pod -n default pending/],
@@ -74,6 +79,28 @@ test('resolveSource says what there is instead', () => {
     assert.throws(() => resolveSource(view, text, 'default'), { code, fix }, text);
   }
   assert.throws(() => resolveSource(view, '10.9.9.9', 'default'), { code: 'trace-unknown-pod' });
+});
+
+test('resolveSource says that only pods can send so far', () => {
+  assert.throws(() => resolveSource(view, 'node-1', 'default'), {
+    message: /^Only pods can be the source of a trace so far, not node node-1/,
+  });
+});
+
+test('resolveDestination finds a Service by its name and namespace', () => {
+  for (const text of [
+    'svc/web.default:80',
+    'svc/web.default.svc:80',
+    'service/web.default.svc.cluster.local:80',
+  ]) {
+    const found = resolveDestination(view, text, 'other');
+    assert.ok(found.kind === 'service', text);
+    assert.deepEqual([found.service.metadata?.name, found.port], ['web', '80']);
+  }
+  assert.throws(() => resolveDestination(view, 'svc/web.other', 'default'), {
+    message: /There is no Service web in namespace other/,
+    fix: /Did you mean default\/svc\/web\?/,
+  });
 });
 
 test('resolveDestination tells pods, Services, names and addresses apart', () => {

@@ -9,7 +9,7 @@ import { type TraceView } from './view.ts';
 
 /**
  * What a person types. Sources: `POD`, `NAMESPACE/POD`, `pod/NAME`, `deploy/NAME`, each kind also behind a namespace
- * (`shop/deploy/web`). Destinations: the same, `svc/NAME`, a Service's bare name, a DNS name (`api.shop`,
+ * (`shop/deploy/web`). Destinations: the same, `svc/NAME`, `svc/NAME.NAMESPACE`, a Service's bare name, a DNS name (`api.shop`,
  * `api.shop.svc.cluster.local`) or an address; with `:PORT`, a number or the name of a Service's port.
  */
 export interface TraceRequest {
@@ -90,6 +90,8 @@ export function resolveSource(view: TraceView, text: string, namespace: string):
   if (target.kind === 'address') {
     const pod = view.podByAddress(formatIp(tryParseIp(target.name) ?? { family: 4, value: 0n }));
     if (pod !== undefined) return pod;
+    const node = view.nodeByAddress(target.name);
+    if (node !== undefined) throw notAPod(text, `node ${node.metadata?.name}`);
     throw new PodnetError(`No pod has the address ${target.name}`, {
       code: 'trace-unknown-pod',
       where: text,
@@ -104,12 +106,32 @@ export function resolveSource(view: TraceView, text: string, namespace: string):
     });
   }
   const where = target.namespace ?? namespace;
+  const place = placeWithoutPods(view, target);
+  if (place !== undefined && findPod(view, where, target.name) === undefined) throw notAPod(text, place);
   const pod =
     target.kind === 'deployment'
       ? podOfDeployment(view, where, target.name)
       : findPod(view, where, target.name);
   if (pod === undefined) throw unknownTarget(view, target, where, ['pod', 'deployment']);
   return requireAddress(pod);
+}
+
+/** What a source names that is a place of the cluster but no pod: `node node-1`, `the world outside`. */
+function placeWithoutPods({ nodes }: TraceView, { kind, namespace, name }: ParsedTarget): string | undefined {
+  if (kind !== 'unknown') return undefined;
+  if (namespace === undefined && name === 'world') return 'the world outside';
+  const mayBeNode = namespace === undefined || NODE_KINDS.has(namespace);
+  return mayBeNode && nodes.some(({ metadata }) => metadata?.name === name) ? `node ${name}` : undefined;
+}
+
+const NODE_KINDS: ReadonlySet<string> = new Set(['no', 'node', 'nodes']);
+
+function notAPod(text: string, place: string): PodnetError {
+  return new PodnetError(`Only pods can be the source of a trace so far, not ${place}`, {
+    code: 'trace-source-not-a-pod',
+    where: text,
+    fix: 'Name a pod, NAMESPACE/POD or deploy/NAME; see: kubectl get pods -A -o wide',
+  });
 }
 
 export type ResolvedDestination =
@@ -120,7 +142,7 @@ export type ResolvedDestination =
 
 /** What a destination means among the objects. Throws `PodnetError` when that is nothing, or more than one thing. */
 export function resolveDestination(view: TraceView, text: string, namespace: string): ResolvedDestination {
-  const target = parseTarget(text);
+  const target = splitServiceName(parseTarget(text));
   const { port } = target;
   if (target.kind === 'address') {
     return { kind: 'address', address: formatIp(tryParseIp(target.name) ?? { family: 4, value: 0n }), port };
@@ -145,6 +167,13 @@ export function resolveDestination(view: TraceView, text: string, namespace: str
   if (isName) return { kind: 'name', name: target.name, port };
   const kinds: NamedKind[] = target.kind === 'unknown' ? ['pod', 'service'] : [target.kind];
   throw unknownTarget(view, target, where, kinds);
+}
+
+/** `svc/NAME.NAMESPACE`, also with `.svc` and more: no Service's own name has a dot (RFC 1035, 2.3.1: one label). */
+function splitServiceName(target: ParsedTarget): ParsedTarget {
+  if (target.kind !== 'service' || target.namespace !== undefined) return target;
+  const [, name, namespace] = /^([^.]+)\.([^.]+)(?:\.svc(?:\..*)?)?$/.exec(target.name) ?? [];
+  return name === undefined || namespace === undefined ? target : { ...target, name, namespace };
 }
 
 function findPod({ pods }: TraceView, namespace: string, name: string): Pod | undefined {

@@ -82,7 +82,7 @@ for (const kubectl of kubectls) {
     assert.equal(echoed.code, 0, echoed.stderr);
     assert.equal(echoed.stdout.length, LARGE_BYTES);
     assert.equal(hash(echoed.stdout), hash(data));
-    assert.equal(kubelet.openStreams(), 0);
+    await until(() => kubelet.openStreams() === 0, 'the stream ends');
   });
 
   test(title('exec ends when the command does, its input unread'), async (t) => {

@@ -116,7 +116,7 @@ test('startIsolated passes arguments untouched and only the environment it was g
   assert.equal(text(), '$(id)|; true|"|');
   assert.equal(
     await run('env | cut -d= -f1 | sort | tr "\\n" " "', { environment: { A: '1' } }),
-    'A HOME HOSTNAME PATH PWD ',
+    'A HOME HOSTNAME PATH PWD TAR_OPTIONS ',
   );
 });
 

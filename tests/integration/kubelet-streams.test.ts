@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import http from 'node:http';
 import type { Duplex } from 'node:stream';
 import { after, before, test } from 'node:test';
-import { pods } from '../../src/cluster/resources.ts';
+import { pods, services } from '../../src/cluster/resources.ts';
 import {
   CHANNEL,
   channelHeader,
@@ -17,6 +18,10 @@ import { isReady, startKubeletLab, type KubeletLab } from './kubelet-lab.ts';
 let lab: KubeletLab;
 before(async () => {
   lab = await startKubeletLab();
+  await lab.client.create(services, {
+    metadata: { namespace: 'default', name: 'kubernetes' },
+    spec: { clusterIP: '10.96.0.1', ports: [{ name: 'https', port: 443 }] },
+  });
   await lab.run('stand-in', {
     containers: [{ name: 'web', image: 'web:1', ports: [{ containerPort: 80 }] }],
   });
@@ -114,6 +119,32 @@ test('exec in a stand-in keeps files from one to the next', async () => {
   assert.equal(session.text(CHANNEL.stdout), 'kept\n');
   assert.equal(session.status().status, 'Success');
 });
+
+test('exec has the variables of Services in a stand-in as beside a program', async () => {
+  for (const target of ['stand-in/web', 'program/c']) {
+    const session = await exec(target, [
+      'sh',
+      '-c',
+      'echo $KUBERNETES_SERVICE_HOST:$KUBERNETES_SERVICE_PORT',
+    ]);
+    await session.closed;
+    assert.equal(session.text(CHANNEL.stdout), '10.96.0.1:443\n', target);
+  }
+});
+
+test('exec of tar unpacks files of users that the lab has not, as kubectl cp does', async (t) => {
+  if (!isGnuTar()) return t.skip('GNU tar is not installed');
+  const pack = 'echo hello > f; tar --owner=1000 --group=1000 -cf a.tar f; rm f';
+  const session = await exec('program/c', ['sh', '-c', `cd /tmp; ${pack}; tar -xmf - < a.tar && cat f`]);
+  await session.closed;
+  assert.equal(session.text(CHANNEL.stderr), '');
+  assert.equal(session.text(CHANNEL.stdout), 'hello\n');
+  assert.equal(session.status().status, 'Success');
+});
+
+function isGnuTar(): boolean {
+  return /GNU tar/.test(spawnSync('tar', ['--version'], { encoding: 'utf8' }).stdout);
+}
 
 test('exec carries standard input to its end', async () => {
   const session = await exec('program/c', ['wc', '-c'], 'stdin=1&stdout=1&stderr=1');

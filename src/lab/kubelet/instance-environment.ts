@@ -1,6 +1,5 @@
-import type { Container } from '../../model/objects.ts';
-import { imageDefaults } from '../workloads/image-defaults.ts';
-import { containerEnvironment } from './environment.ts';
+import type { Container, Service } from '../../model/objects.ts';
+import { containerEnvironment, serviceVariables } from './environment.ts';
 import type { InstancePod } from './instance-pod.ts';
 import type { ObjectReader } from './object-reader.ts';
 
@@ -9,7 +8,7 @@ export async function readEnvironment(
   spec: Container,
   { pod, facts }: Pick<InstancePod, 'pod' | 'facts'>,
   objects: ObjectReader,
-): Promise<Record<string, string>> {
+): Promise<Readonly<Record<string, string>>> {
   const namespace = pod.metadata?.namespace ?? 'default';
   const [maps, secrets] = [new Set<string>(), new Set<string>()];
   for (const { configMapRef, secretRef } of spec.envFrom ?? []) {
@@ -24,19 +23,26 @@ export async function readEnvironment(
     readAll(maps, (name) => objects.configMap(namespace, name)),
     readAll(secrets, (name) => objects.secret(namespace, name)),
   ]);
+  // A stand-in looks at no Service, but what `kubectl exec` starts in it may.
+  const services = pod.spec?.enableServiceLinks === false ? [] : await objects.services(namespace);
+  const isPlain = (spec.env ?? []).length === 0 && (spec.envFrom ?? []).length === 0;
+  if (isPlain) return sharedVariables(services);
   return containerEnvironment(spec, {
     pod,
     facts,
     configMap: (name) => configMapsFound.get(name),
     secret: (name) => secretsFound.get(name),
-    services:
-      pod.spec?.enableServiceLinks !== false && mayRunProgram(spec) ? await objects.services(namespace) : [],
+    services,
   });
 }
 
-/** A stand-in looks at no Service: their variables are only there for programs. */
-function mayRunProgram({ command, args, image = '' }: Container): boolean {
-  return command !== undefined || args !== undefined || imageDefaults(image)?.shell !== undefined;
+const variablesOf = new WeakMap<readonly Service[], Readonly<Record<string, string>>>();
+
+/** Those of Services alone, one object for all the containers that start together: a lab has many of them. */
+function sharedVariables(services: readonly Service[]): Readonly<Record<string, string>> {
+  const known = variablesOf.get(services) ?? Object.freeze(serviceVariables(services));
+  variablesOf.set(services, known);
+  return known;
 }
 
 async function readAll<T>(

@@ -127,3 +127,11 @@ export function isMapped(id: number, map: string): boolean {
       return id >= first && id < first + count;
     });
 }
+
+/** How many ids a text like that of uid_map(5) maps. */
+export function countMapped(map: string): number {
+  return map
+    .trim()
+    .split('\n')
+    .reduce((sum, line) => sum + (Number(line.trim().split(/\s+/)[2]) || 0), 0);
+}

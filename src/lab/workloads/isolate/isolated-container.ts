@@ -55,6 +55,7 @@ export function createContainerSpace(
         PATH: searchPath,
         HOSTNAME: pod.hostname,
         HOME: '/root',
+        ...(isolation.mapsOneUser && TAR_KEEPS_OWN_FILES),
         ...(request.tty && { TERM: 'xterm' }),
         ...settings.environment,
         ...(settings.environment['PATH'] !== undefined && { PATH: searchPath }),
@@ -98,6 +99,9 @@ export function createContainerSpace(
     },
   };
 }
+
+/** GNU tar, as root, gives files to whom the archive says, and fails where there is no such user; kubectl cp uses it. */
+const TAR_KEEPS_OWN_FILES = { TAR_OPTIONS: '--no-same-owner' } as const;
 
 /**
  * The first process mounts its /proc over the lab's within some milliseconds of its start; until then nobody else may

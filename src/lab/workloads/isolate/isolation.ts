@@ -1,5 +1,12 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { canSetGroups, isMapped, layBusyboxApplets, procMountTable, readHostLayout } from './host-layout.ts';
+import {
+  canSetGroups,
+  countMapped,
+  isMapped,
+  layBusyboxApplets,
+  procMountTable,
+  readHostLayout,
+} from './host-layout.ts';
 import { DEFAULT_PATH, findProgram } from './programs.ts';
 import type { HostLayout } from './root-plan.ts';
 
@@ -14,6 +21,8 @@ export interface Isolation {
   /** Whether that user or group id exists here. */
   readonly isUserMapped: (id: number) => boolean;
   readonly isGroupMapped: (id: number) => boolean;
+  /** Whether root is the only user there is: files cannot be given to anybody else. */
+  readonly mapsOneUser: boolean;
 }
 
 /** `directory` is on the lab's tmpfs, and of this node alone. Throws `PodnetError` when util-linux is missing. */
@@ -36,5 +45,6 @@ export function createIsolation(directory: string): Isolation {
     appletsDirectory: layBusyboxApplets(`${directory}/busybox`),
     isUserMapped: (id) => isMapped(id, users),
     isGroupMapped: (id) => isMapped(id, groups),
+    mapsOneUser: countMapped(users) === 1 || countMapped(groups) === 1,
   };
 }

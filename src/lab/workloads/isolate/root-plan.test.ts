@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { containerCapabilities } from './capabilities.ts';
-import { isMapped } from './host-layout.ts';
+import { countMapped, isMapped } from './host-layout.ts';
 import { compileRoot, printRootPlan } from './root-plan.ts';
 import { startLine } from './start-line.ts';
 
@@ -84,6 +84,12 @@ test('startLine keeps the command apart from everything before it', () => {
     '--help',
     '$(x)',
   ]);
+});
+
+test('countMapped adds up the lines of uid_map', () => {
+  assert.equal(countMapped('         0       1000          1\n'), 1);
+  assert.equal(countMapped('0 1000 1\n1 100000 65535\n'), 65_536);
+  assert.equal(countMapped(''), 0);
 });
 
 test('isMapped reads uid_map', () => {

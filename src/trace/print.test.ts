@@ -35,6 +35,20 @@ delivered to pod default/web-2: the sender's address is kept, MTU 1500
   );
 });
 
+test('printTrace gives up aligning a hop rather than break it', () => {
+  const [first] = trace.hops;
+  assert.ok(first);
+  const place = { kind: 'pod', namespace: 'default', name: 'web-687bc55df6-7p7qc' } as const;
+  const text = printTrace(
+    { ...trace, hops: [first, { ...first, place, summary: 'arrives' }] },
+    { columns: 80 },
+  );
+  assert.match(
+    text,
+    /^1 {2}pod default\/client {2}DNS: web\.default\.svc\.cluster\.local is 10\.96\.0\.20$/m,
+  );
+});
+
 test('printTrace prints a table where it fits, and where no width is known', () => {
   const table = printTrace(trace);
   const width = Math.max(...table.split('\n').map((line) => line.length));

@@ -130,7 +130,8 @@ function stackedLines(
   { style, mark, columns }: { style: TraceStyle; mark: Mark; columns: number },
 ): string[] {
   const indent = ' '.repeat(widths.number + GAP.length);
-  const where = `${row.where.padEnd(widths.where)}${GAP}`;
+  const isAligned = indent.length + widths.where + GAP.length + row.summary.length <= columns;
+  const where = `${isAligned ? row.where.padEnd(widths.where) : row.where}${GAP}`;
   const head = `${style.faint(row.number.padEnd(widths.number))}${GAP}${style.strong(where)}`;
   const summary = wrapWords(row.summary, columns - indent.length - where.length);
   const particulars = [row.interfaces, row.packet, row.decision].filter((cell) => cell !== '');

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 
 import * as fc from 'fast-check';
 
+import type { LabelSelector } from './objects.ts';
 import {
   compileLabelMap,
   compileLabelSelector,
@@ -16,6 +17,13 @@ import {
 } from './selectors.ts';
 
 const web = { app: 'web', tier: 'front', generation: '7', 'example.com/zone': '' };
+
+test('compileLabelSelector refuses null where a string belongs', () => {
+  const selector = JSON.parse(
+    '{"matchExpressions":[{"key":null,"operator":"In","values":[null]}]}',
+  ) as LabelSelector;
+  assert.throws(() => compileLabelSelector(selector), /key: Invalid value: ""/);
+});
 
 test('parseLabelSelector: every operator, against one set of labels', () => {
   const cases: readonly (readonly [string, boolean])[] = [

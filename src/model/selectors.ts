@@ -65,7 +65,8 @@ export function compileLabelSelector(selector: LabelSelector | undefined): Selec
     if (operator !== 'In' && operator !== 'NotIn' && operator !== 'Exists' && operator !== 'DoesNotExist') {
       throw new SelectorSyntaxError(`"${operator}" is not a valid label selector operator`);
     }
-    return requirement(key, operator, values ?? []);
+    // JSON may hold null where the schema says string; as everywhere in the API that is the empty one.
+    return requirement(key ?? '', operator, values?.map((value) => value ?? '') ?? []);
   });
   return [...equal, ...expressions];
 }

@@ -1,3 +1,4 @@
+import { dirname, join } from 'node:path';
 import { connectControl, type ControlClient } from '../lab/control/client.ts';
 import { applyManifests, type Problem } from '../lab/manifests/apply.ts';
 import { loadManifests, type ManifestObject } from '../lab/manifests/load.ts';
@@ -118,6 +119,7 @@ async function untilReady(
       note(`${err.red('error:')} not ready after ${duration(timeoutMs)}:`);
       for (const line of last?.waiting ?? []) note(`  ${line}`);
       note('  Look closer with: kubectl describe pod NAME');
+      note(`  The lab's own log: ${join(dirname(cluster.kubeconfig), 'lab.log')}`);
     } else if (problems.length > 0) {
       note(
         `${err.red('error:')} ${problems.length} problem${problems.length === 1 ? '' : 's'} in the manifests, see above. Correct them and run kubectl apply -f.`,

@@ -5,7 +5,8 @@ import { openNetlinkSocket } from './netlink/netlink-socket.ts';
 import { type Netns, createNetns, withNetns } from './netns.ts';
 import { runProgram } from './process.ts';
 import { type LinkSpec, type Rtnl, openRtnl } from './rtnl/rtnl.ts';
-import { tryReadSysctl, writeSysctl } from './sysctl.ts';
+import { writeSysctl } from './sysctl.ts';
+import { userNamespaceFix } from './user-namespaces.ts';
 import { PodnetError, errorMessage } from '../model/errors.ts';
 
 export interface Feature {
@@ -28,18 +29,6 @@ export async function userNamespaces(): Promise<Feature> {
   const { status, stderr } = await runProgram('unshare', ['--user', '--map-root-user', '--net', 'true']);
   if (status === 0) return { ...about, available: true };
   return { ...about, available: false, problem: stderr.trim(), fix: userNamespaceFix() };
-}
-
-function userNamespaceFix(): string {
-  if (tryReadSysctl('kernel.unprivileged_userns_clone') === '0') {
-    return 'Allow them: sysctl -w kernel.unprivileged_userns_clone=1';
-  }
-  if (tryReadSysctl('kernel.apparmor_restrict_unprivileged_userns') === '1') {
-    return 'Allow them: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0';
-  }
-  if (tryReadSysctl('user.max_user_namespaces') === '0')
-    return 'Allow them: sysctl -w user.max_user_namespaces=10000';
-  return 'Allow user namespaces on this machine, or run as root. In a container: start it with --privileged.';
 }
 
 interface Trial {

@@ -6,6 +6,7 @@
 import { mkdirSync, writeSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { closeOnExec, exitNow, mount } from '../kernel/ffi.ts';
+import { kernelFeatures } from '../kernel/features.ts';
 import { PodnetError, errorMessage } from '../model/errors.ts';
 import { listenControl } from './control/server.ts';
 import { createLabNode } from './nodes/node.ts';
@@ -39,6 +40,18 @@ function explain(error: unknown): LabGreeting {
   };
 }
 
+/** @throws PodnetError naming what this kernel lacks, what it is for and how to get it */
+function requireKernelFeatures(): void {
+  const missing = kernelFeatures().find(({ name, available }) => !available && name !== 'vxlan');
+  if (missing === undefined) return;
+  const { name, purpose, problem = '', fix = '' } = missing;
+  throw new PodnetError(`This kernel has no ${name}, which ${purpose}`, {
+    code: 'kernel-feature-missing',
+    where: problem,
+    fix,
+  });
+}
+
 async function main(): Promise<void> {
   const { options, owned } = JSON.parse(process.argv[2] ?? '') as LabArgument;
   for (const fd of Object.values(hostSocketFds)) closeOnExec(fd);
@@ -52,6 +65,7 @@ async function main(): Promise<void> {
   const nodes = Array.from({ length: options.nodes }, (_, index) =>
     createLabNode({ index, runtimeDirectory, options, log }),
   );
+  requireKernelFeatures();
   const { createLab } = await import('./lab.ts');
   const lab = createLab(options, { nodes, runtimeDirectory, log });
   // Not `process.exit`, which waits for threads that may never listen. The kernel ends them and clears up.

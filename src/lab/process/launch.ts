@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess, type ChildProcessByStdio } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { userNamespaceFix } from '../../kernel/user-namespaces.ts';
 import { PodnetError, errorMessage, type ErrorDetails } from '../../model/errors.ts';
 import { controlAddress } from '../control/protocol.ts';
 import type { LabOptions } from '../options.ts';
@@ -34,18 +34,6 @@ const startTimeoutMs = 20_000;
 /** The entry point beside this file: TypeScript in a clone, compiled JavaScript in the published package. */
 function labEntry(): string {
   return join(import.meta.dirname, '..', import.meta.filename.endsWith('.ts') ? 'main.ts' : 'main.js');
-}
-
-function userNamespaceFix(): string {
-  const knob = '/proc/sys/kernel/apparmor_restrict_unprivileged_userns';
-  try {
-    if (readFileSync(knob, 'utf8').trim() === '1') {
-      return 'Allow them: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0, or run podnet as root.';
-    }
-  } catch {
-    // A kernel without AppArmor's restriction has no such file.
-  }
-  return 'Allow them: sudo sysctl user.max_user_namespaces=15000 kernel.unprivileged_userns_clone=1, or run podnet as root.';
 }
 
 /** Reads lines until one satisfies; false when the output ends before. */

@@ -201,10 +201,3 @@ test('exec gives a terminal of the size asked for', async () => {
   workload.kill('SIGKILL');
   await workload.exited;
 });
-
-test('startIsolated takes a few milliseconds a container', async (t) => {
-  const startedMs = performance.now();
-  const count = 20;
-  for (let n = 0; n < count; n++) await start(['true']).workload.exited;
-  t.diagnostic(`${((performance.now() - startedMs) / count).toFixed(1)} ms to start and end one`);
-});

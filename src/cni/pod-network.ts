@@ -8,6 +8,27 @@ export interface Sandbox {
   readonly name: string;
   readonly uid: string;
   readonly netns: Netns;
+  /** Ports of the node that lead to the pod (`hostPort`), as in CNI's capability `portMappings`. */
+  readonly portMappings?: readonly PortMapping[];
+  /** Limits of the pod's traffic, as in CNI's capability `bandwidth`. */
+  readonly bandwidth?: Bandwidth;
+}
+
+/** A port of the node that leads to one of the pod's, of both IP families unless `hostIP` is of one. */
+export interface PortMapping {
+  readonly hostPort: number;
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp' | 'sctp';
+  /** Only on this address of the node; every address, loopback too, unless told. */
+  readonly hostIP?: string;
+}
+
+/** Rates in bits a second, bursts in bits; what is absent or 0 is not limited. Directions are the pod's. */
+export interface Bandwidth {
+  readonly ingressRate?: number;
+  readonly ingressBurst?: number;
+  readonly egressRate?: number;
+  readonly egressBurst?: number;
 }
 
 /** What a pod got. */

@@ -2,6 +2,7 @@
  * One node. Wires the capabilities together and knows nothing of who runs the cluster: it has a kubeconfig, the name
  * of its node and a network namespace.
  */
+import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { Client } from '../cluster/client.ts';
 import { createHttpsTransport } from '../cluster/https-transport.ts';
@@ -19,6 +20,7 @@ import { isErrno } from '../kernel/ffi.ts';
 import { openRtnl, type Rtnl } from '../kernel/rtnl/rtnl.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { errorMessage } from '../model/errors.ts';
+import { bits } from '../model/ip.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
 import { readClusterConfig } from './config.ts';
 import { runAll } from './run-all.ts';
@@ -57,7 +59,13 @@ const nodeSysctls = {
 /** Local addresses a node answers on by itself live on `lo`: they need no device of their own. */
 function addLocalAddress(rtnl: Rtnl, address: string): void {
   try {
-    rtnl.addAddress({ link: 'lo', address, prefixLength: 32, scope: 'host' });
+    rtnl.addAddress({
+      link: 'lo',
+      address,
+      prefixLength: bits(isIPv6(address) ? 6 : 4),
+      scope: 'host',
+      noDad: true,
+    });
   } catch (error) {
     if (!isErrno(error, 'EEXIST')) throw error;
   }
@@ -75,7 +83,7 @@ async function ownPodCidr(
   });
   let podCidr: string | undefined;
   informer.onChange(({ object }) => {
-    podCidr = object.spec?.podCIDR;
+    podCidr = object.spec?.podCIDRs?.join(',') ?? object.spec?.podCIDR;
     if (podCidr) stop.abort();
   });
   await informer.run(AbortSignal.any([signal, stop.signal]));
@@ -97,8 +105,10 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
     try {
       const config = await readClusterConfig(client);
       for (const [name, value] of Object.entries(nodeSysctls)) writeSysctl(name, value);
+      if (config.clusterCidrs.some((cidr) => cidr.includes(':')))
+        writeSysctl('net.ipv6.conf.all.forwarding', '1');
       rtnl.setLink('lo', { up: true });
-      addLocalAddress(rtnl, config.clusterDns);
+      for (const address of config.clusterDns) addLocalAddress(rtnl, address);
       const podCidr = await ownPodCidr(client, { nodeName, signal, log });
       const podNetwork = createPodNetwork({
         netns,
@@ -113,12 +123,12 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           onError: (error) => log('warning', `services: ${errorMessage(error)}`),
         });
         const capabilities = [
-          createFabric({ client, nodeName, rtnl, nftables, clusterCidr: config.clusterCidr, log }),
-          createServiceProxy({ objects, nodeName, nftables, localAddresses: [config.clusterDns], log }),
+          createFabric({ client, nodeName, rtnl, nftables, clusterCidrs: config.clusterCidrs, log }),
+          createServiceProxy({ objects, nodeName, nftables, localAddresses: config.clusterDns, log }),
           createDns({
             client,
             objects,
-            addresses: [config.clusterDns],
+            addresses: config.clusterDns,
             clusterDomain: config.clusterDomain,
             upstreams: config.upstreams,
             log,

@@ -1,13 +1,14 @@
 import { isNotFound, type Client } from '../cluster/client.ts';
 import { configMaps } from '../cluster/resources.ts';
 import { PodnetError } from '../model/errors.ts';
-import { tryParseCidr, tryParseIp } from '../model/ip.ts';
+import { type IpFamily, tryParseCidr, tryParseIp } from '../model/ip.ts';
 
 /** What every node's agent must know of its cluster and no object of Kubernetes says. */
 export interface ClusterConfig {
-  /** All pods' addresses. */
-  readonly clusterCidr: string;
-  readonly clusterDns: string;
+  /** All pods' addresses: one CIDR, or one of each IP family. */
+  readonly clusterCidrs: readonly string[];
+  /** The addresses of the cluster's DNS, of the same IP families. */
+  readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
   /** Resolvers for names outside the cluster, `ADDRESS[:PORT]`. */
   readonly upstreams: readonly string[];
@@ -17,7 +18,7 @@ export interface ClusterConfig {
 export const configMapRef = { namespace: 'kube-system', name: 'podnet' } as const;
 
 const keys = {
-  clusterCidr: 'cluster-cidr',
+  clusterCidrs: 'cluster-cidr',
   clusterDns: 'cluster-dns',
   clusterDomain: 'cluster-domain',
   upstreams: 'upstreams',
@@ -26,8 +27,8 @@ const keys = {
 /** The ConfigMap's `data` for a configuration. */
 export function configMapData(config: ClusterConfig): Record<string, string> {
   return {
-    [keys.clusterCidr]: config.clusterCidr,
-    [keys.clusterDns]: config.clusterDns,
+    [keys.clusterCidrs]: config.clusterCidrs.join(','),
+    [keys.clusterDns]: config.clusterDns.join(','),
     [keys.clusterDomain]: config.clusterDomain,
     [keys.upstreams]: config.upstreams.join(' '),
   };
@@ -47,12 +48,26 @@ function setting(
   });
 }
 
+/** One value, or one of each IP family with a comma between them. */
+function familyList(
+  data: Readonly<Record<string, string>>,
+  key: string,
+  familyOf: (text: string) => IpFamily | undefined,
+): readonly string[] {
+  const split = (value: string): string[] => value.split(',').map((text) => text.trim());
+  const value = setting(data, key, (text) => {
+    const families = split(text).map(familyOf);
+    return !families.includes(undefined) && new Set(families).size === families.length;
+  });
+  return split(value);
+}
+
 /** The configuration in a ConfigMap's `data`. @throws PodnetError naming the key that is wrong */
 export function parseClusterConfig(data: Readonly<Record<string, string>>): ClusterConfig {
   const upstreams = data[keys.upstreams]?.split(/\s+/).filter((word) => word !== '') ?? [];
   return {
-    clusterCidr: setting(data, keys.clusterCidr, (value) => tryParseCidr(value) !== undefined),
-    clusterDns: setting(data, keys.clusterDns, (value) => tryParseIp(value) !== undefined),
+    clusterCidrs: familyList(data, keys.clusterCidrs, (text) => tryParseCidr(text)?.network.family),
+    clusterDns: familyList(data, keys.clusterDns, (text) => tryParseIp(text)?.family),
     clusterDomain: setting(data, keys.clusterDomain, (value) => /^[a-z0-9.-]{1,200}$/.test(value)),
     upstreams,
   };

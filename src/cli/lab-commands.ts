@@ -24,9 +24,14 @@ export function addLabCommands(program: Command): void {
     .option('--nodes <count>', 'how many nodes', wholeNumber)
     .option('--name <name>', 'of the cluster; several run side by side')
     .option('--link <kind>', "pods' links: routed")
-    .option('--cidr <cidr>', "pods' addresses (default 10.244.0.0/16)")
-    .option('--node-cidr-mask-size <bits>', "of each node's part of it (default 24: 253 pods)", wholeNumber)
-    .option('--service-cidr <cidr>', "Services' addresses (default 10.96.0.0/16)")
+    .option('--ip-family <which>', 'of pods and Services: ipv4, ipv6 or dual (default ipv4)')
+    .option('--cidr <cidrs>', "pods' addresses (default 10.244.0.0/16; IPv6 fd00:10:244::/56)")
+    .option(
+      '--node-cidr-mask-size <bits>',
+      "of each node's part of the IPv4 one (default 24: 253 pods)",
+      wholeNumber,
+    )
+    .option('--service-cidr <cidrs>', "Services' addresses (default 10.96.0.0/16; IPv6 fd00:10:96::/112)")
     .option('--cluster-domain <domain>', 'of DNS names (default cluster.local)')
     .option('--config <file>', 'YAML file with these settings; flags win')
     .option('--timeout <seconds>', 'how long to wait for every pod to be ready', wholeNumber, 180)

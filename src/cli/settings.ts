@@ -7,6 +7,7 @@ const types = {
   name: 'string',
   nodes: 'number',
   link: 'string',
+  ipFamily: 'string',
   cidr: 'string',
   nodeCidrMaskSize: 'number',
   serviceCidr: 'string',

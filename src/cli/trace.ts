@@ -45,7 +45,7 @@ async function loadView(client: Client): Promise<TraceView> {
     deployments: deploymentList.items,
     clusterDomain: config.clusterDomain,
     clusterDns: config.clusterDns,
-    clusterCidrs: [config.clusterCidr],
+    clusterCidrs: config.clusterCidrs,
     hostInterface: ({ metadata }) => hostInterfaceName(sandboxId(metadata?.uid ?? '')),
   });
 }

@@ -21,7 +21,7 @@ export interface FabricOptions {
   /** Of the same; without it pods' packets leave with the pods' own addresses. */
   readonly nftables?: Nftables;
   /** The pods of all nodes; of two IP families with a comma between them. */
-  readonly clusterCidr: string;
+  readonly clusterCidrs: readonly string[];
   readonly log?: (level: 'info' | 'warning' | 'error', message: string) => void;
   /** Everything is compared with the kernel at least this often. */
   readonly resyncMs?: number;
@@ -44,7 +44,6 @@ const KEY = 'node';
 
 export function createFabric(options: FabricOptions): Fabric {
   const { client, nodeName, rtnl, nftables, resyncMs = 300_000, log = () => {} } = options;
-  const clusterCidrs = options.clusterCidr.split(',').filter((cidr) => cidr !== '');
   const informer = createInformer<Node, Node>(client, nodes, { transform: slim, onError: watchFailed });
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {}); // whoever awaits it hears of it
@@ -70,7 +69,7 @@ export function createFabric(options: FabricOptions): Fabric {
 
   function sync(): void {
     if (!informer.hasSynced) return;
-    plan = compile(informer.list(), { nodeName, clusterCidrs });
+    plan = compile(informer.list(), { nodeName, clusterCidrs: options.clusterCidrs });
     const problems = plan.problems.map(({ level, message, reason }) => ({
       level,
       message: `${printReason(reason)}: ${message}`,

@@ -15,12 +15,14 @@ async function ensure<T extends KubeObject>(client: Client, resource: Resource<T
   }
 }
 
-function kubeDns(clusterIP: string): Service {
+/** `clusterIPs`: one of each IP family of the cluster. */
+function kubeDns(clusterIPs: readonly string[]): Service {
   return {
     metadata: { namespace: 'kube-system', name: 'kube-dns', labels: { 'k8s-app': 'kube-dns' } },
     spec: {
       selector: { 'k8s-app': 'kube-dns' },
-      clusterIP,
+      clusterIPs: [...clusterIPs],
+      ...(clusterIPs.length > 1 && { ipFamilyPolicy: 'RequireDualStack' }),
       ports: [
         { name: 'dns', port: 53, protocol: 'UDP', targetPort: 53 },
         { name: 'dns-tcp', port: 53, protocol: 'TCP', targetPort: 53 },
@@ -30,8 +32,8 @@ function kubeDns(clusterIP: string): Service {
 }
 
 /** Nodes are there, in order and with their CIDRs, before their kubelets are: the first to start gets no more pods. */
-function node(name: string, podCIDR: string): Node {
-  return { metadata: { name }, spec: { podCIDR, podCIDRs: [podCIDR] } };
+function node(name: string, podCIDRs: string[]): Node {
+  return { metadata: { name }, spec: { podCIDRs } };
 }
 
 export async function bootstrap(client: Client, options: LabOptions): Promise<void> {
@@ -40,9 +42,11 @@ export async function bootstrap(client: Client, options: LabOptions): Promise<vo
   }
   await ensure<ConfigMap>(client, configMaps, { metadata: configMapRef, data: configMapData(options) });
   await ensure<Service>(client, services, kubeDns(options.clusterDns));
-  const cidr = parseCidr(options.clusterCidr);
+  const cidrs = options.clusterCidrs.map(parseCidr);
   for (let index = 0; index < options.nodes; index += 1) {
-    const podCidr = formatCidr(subnet(cidr, options.nodeCidrPrefixLength, index));
-    await ensure<Node>(client, nodes, node(nodeName(index), podCidr));
+    const podCidrs = cidrs.map((cidr, family) =>
+      formatCidr(subnet(cidr, options.nodeCidrPrefixLengths[family] ?? cidr.prefixLength, index)),
+    );
+    await ensure<Node>(client, nodes, node(nodeName(index), podCidrs));
   }
 }

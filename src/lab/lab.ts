@@ -11,7 +11,7 @@ import { createApiServer, type ApiServer } from './apiserver/server.ts';
 import { bootstrap } from './bootstrap.ts';
 import type { LabInfo } from './control/protocol.ts';
 import { createControllers } from './controllers/controllers.ts';
-import { routerAddress, worldAddress } from './links/addresses.ts';
+import { underlayAddresses } from './links/addresses.ts';
 import { createUnderlay } from './links/underlay.ts';
 import { errorText, type Log } from './log.ts';
 import type { LabNode } from './nodes/node.ts';
@@ -38,14 +38,14 @@ interface Started {
 const apiPort = 6443;
 
 function pkiFor(options: LabOptions): Pki {
-  const kubernetes = formatIp(cidrAddress(parseCidr(options.serviceCidr), 1));
+  const kubernetes = options.serviceCidrs.map((cidr) => formatIp(cidrAddress(parseCidr(cidr), 1)));
   const names = ['kubernetes', 'kubernetes.default', 'kubernetes.default.svc'];
   return createPki({
     hosts: [
       '127.0.0.1',
       'localhost',
-      routerAddress,
-      kubernetes,
+      ...Object.values(underlayAddresses).map(({ router }) => router),
+      ...kubernetes,
       ...names,
       `${names[2]}.${options.clusterDomain}`,
     ],
@@ -61,8 +61,11 @@ export interface LabParts {
 
 export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }: LabParts): Lab {
   const startedAt = new Date().toISOString();
+  const [primary = 4] = options.ipFamilies;
+  const addressesOf = (place: 'router' | 'world'): string[] =>
+    options.ipFamilies.map((family) => underlayAddresses[family][place]);
   const stopping = new AbortController();
-  const underlay = createUnderlay();
+  const underlay = createUnderlay(options.ipFamilies);
   for (const [index, { name, netns }] of nodes.entries()) underlay.plugIn({ name, index, netns });
 
   const started = Promise.withResolvers<Started>();
@@ -91,8 +94,8 @@ export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }:
     api = createApiServer({
       databasePath: join(runtimeDirectory, 'cluster.db'),
       pki,
-      serviceCidr: options.serviceCidr,
-      advertise: { address: routerAddress, port: apiPort },
+      serviceCidr: options.serviceCidrs,
+      advertise: { address: underlayAddresses[primary].router, port: apiPort },
       dialKubelet: (node) => connect(join(runtimeDirectory, 'nodes', node, 'kubelet.sock')),
       onError: (error, where) => log('error', `API server, ${where}: ${errorText(error)}`),
     });
@@ -101,7 +104,7 @@ export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }:
     await Promise.all([host.ready, inside?.ready]);
     const server = `https://127.0.0.1:${host.port}`;
 
-    const inCluster = `https://${routerAddress}:${apiPort}`;
+    const inCluster = `https://${underlayAddresses[4].router}:${apiPort}`;
     writeKubeconfig(pki, join(runtimeDirectory, 'kubeconfig'), {
       url: server,
       user: 'kubernetes-admin',
@@ -118,9 +121,11 @@ export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }:
 
     const client = new Client(api.transport());
     await bootstrap(client, options);
-    const { clusterCidr, nodeCidrPrefixLength } = options;
+    const { clusterCidrs, nodeCidrPrefixLengths } = options;
     running = Promise.all([
-      createControllers({ client, clusterCidr, nodeCidrPrefixLength, ca: pki.ca, log }).run(stopping.signal),
+      createControllers({ client, clusterCidrs, nodeCidrPrefixLengths, ca: pki.ca, log }).run(
+        stopping.signal,
+      ),
       schedule(client),
     ]);
     running.catch((error: unknown) => log('error', `controllers: ${errorText(error)}`));
@@ -144,19 +149,19 @@ export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }:
         name: options.name,
         runtimeDirectory,
         server,
-        clusterCidr: options.clusterCidr,
-        serviceCidr: options.serviceCidr,
+        clusterCidrs: options.clusterCidrs,
+        serviceCidrs: options.serviceCidrs,
         clusterDomain: options.clusterDomain,
         startedAt,
         namespaces: [
-          ...nodes.map(({ name, address, netns }) => ({
+          ...nodes.map(({ name, addresses, netns }) => ({
             name,
             kind: 'node' as const,
-            address,
+            addresses,
             fd: netns.fd,
           })),
-          { name: 'world', kind: 'world', address: worldAddress, fd: underlay.worldNetns.fd },
-          { name: 'switch', kind: 'switch', address: routerAddress, fd: underlay.switchNetns.fd },
+          { name: 'world', kind: 'world', addresses: addressesOf('world'), fd: underlay.worldNetns.fd },
+          { name: 'switch', kind: 'switch', addresses: addressesOf('router'), fd: underlay.switchNetns.fd },
         ],
       };
     },

@@ -18,19 +18,32 @@ test('labOptions fills in what is left out', () => {
     name: 'podnet',
     nodes: 3,
     link: 'routed',
-    clusterCidr: '10.244.0.0/16',
-    nodeCidrPrefixLength: 24,
-    serviceCidr: '10.96.0.0/16',
-    clusterDns: '10.96.0.10',
+    ipFamilies: [4],
+    clusterCidrs: ['10.244.0.0/16'],
+    nodeCidrPrefixLengths: [24],
+    serviceCidrs: ['10.96.0.0/16'],
+    clusterDns: ['10.96.0.10'],
     clusterDomain: 'cluster.local',
     upstreams: [],
   });
 });
 
 test('labOptions gives each node as much of a small CIDR as there is', () => {
-  assert.equal(labOptions({ cidr: '10.1.0.0/24', nodes: 3 }).nodeCidrPrefixLength, 26);
-  assert.equal(labOptions({ cidr: '10.1.0.0/24', nodes: 1 }).nodeCidrPrefixLength, 24);
-  assert.equal(labOptions({ cidr: '10.1.0.0/22', nodes: 4 }).nodeCidrPrefixLength, 24);
+  assert.deepEqual(labOptions({ cidr: '10.1.0.0/24', nodes: 3 }).nodeCidrPrefixLengths, [26]);
+  assert.deepEqual(labOptions({ cidr: '10.1.0.0/24', nodes: 1 }).nodeCidrPrefixLengths, [24]);
+  assert.deepEqual(labOptions({ cidr: '10.1.0.0/22', nodes: 4 }).nodeCidrPrefixLengths, [24]);
+});
+
+test('labOptions gives a dual-stack cluster two of everything, in the order of its families', () => {
+  const { ipFamilies, clusterCidrs, nodeCidrPrefixLengths, serviceCidrs, clusterDns } = labOptions({
+    ipFamily: 'dual',
+  });
+  assert.deepEqual(ipFamilies, [4, 6]);
+  assert.deepEqual(clusterCidrs, ['10.244.0.0/16', 'fd00:10:244::/56']);
+  assert.deepEqual(nodeCidrPrefixLengths, [24, 64]);
+  assert.deepEqual(serviceCidrs, ['10.96.0.0/16', 'fd00:10:96::/112']);
+  assert.deepEqual(clusterDns, ['10.96.0.10', 'fd00:10:96::a']);
+  assert.deepEqual(labOptions({ cidr: 'fd00:1::/56,10.1.0.0/16' }).ipFamilies, [6, 4]);
 });
 
 const refused: readonly (readonly [LabSettings, string])[] = [
@@ -41,9 +54,19 @@ const refused: readonly (readonly [LabSettings, string])[] = [
   [{ nodes: 101 }, 'nodes: 101 is not a number of nodes'],
   [{ link: 'bridge' }, 'link: Bridge links are not available yet'],
   [{ link: 'tap' }, 'link: "tap" is not a kind of link'],
-  [{ cidr: '10.244.0.0' }, 'cidr: "10.244.0.0" is not an IPv4 CIDR'],
-  [{ cidr: '010.1.0.0/16' }, 'cidr: "010.1.0.0/16" is not an IPv4 CIDR'],
-  [{ cidr: 'fd00::/64' }, 'cidr: "fd00::/64" is not an IPv4 CIDR'],
+  [{ cidr: '10.244.0.0' }, 'cidr: "10.244.0.0" is not a CIDR'],
+  [{ cidr: '010.1.0.0/16' }, 'cidr: "010.1.0.0/16" is not a CIDR'],
+  [{ cidr: 'fd00::/64' }, 'cidr: fd00::/64 is too small for 3 nodes: each needs at least a /64'],
+  [{ cidr: '10.1.0.0/16,10.2.0.0/16' }, 'cidr: "10.1.0.0/16,10.2.0.0/16" has two CIDRs of one IP family'],
+  [{ ipFamily: 'ipv5' }, 'ipFamily: "ipv5" is no choice of IP families'],
+  [
+    { ipFamily: 'dual', serviceCidr: '10.96.0.0/16' },
+    'serviceCidr: The cluster is to have IPv4 and IPv6, and this is IPv4',
+  ],
+  [
+    { cidr: 'fd00:172::/32', ipFamily: 'ipv6' },
+    "cidr: fd00:172::/32 overlaps the lab's own fd00:172:18::/64",
+  ],
   [{ cidr: '10.244.1.0/16' }, 'cidr: "10.244.1.0/16" has bits set beyond its prefix'],
   [{ cidr: '10.244.0.0/27' }, 'cidr: 10.244.0.0/27 is too small for 3 nodes: each needs at least a /28'],
   [

@@ -7,6 +7,7 @@ import {
   parseCidr,
   tryParseCidr,
   type Cidr,
+  type IpFamily,
 } from '../model/ip.ts';
 
 /** Everything a lab can be told, complete and checked. Plain data: it crosses a process boundary as JSON. */
@@ -15,11 +16,13 @@ export interface LabOptions {
   readonly name: string;
   readonly nodes: number;
   readonly link: 'routed';
-  /** Pods' addresses; each node gets an equal part of `nodeCidrPrefixLength`. */
-  readonly clusterCidr: string;
-  readonly nodeCidrPrefixLength: number;
-  readonly serviceCidr: string;
-  readonly clusterDns: string;
+  /** Of pods and Services; the first is the one a Service has when it does not say. */
+  readonly ipFamilies: readonly IpFamily[];
+  /** Pods' addresses, one CIDR for each IP family; each node gets equal parts of `nodeCidrPrefixLengths`. */
+  readonly clusterCidrs: readonly string[];
+  readonly nodeCidrPrefixLengths: readonly number[];
+  readonly serviceCidrs: readonly string[];
+  readonly clusterDns: readonly string[];
   readonly clusterDomain: string;
   /** Resolvers for names outside the cluster. The lab has no way out, so there are none by default. */
   readonly upstreams: readonly string[];
@@ -30,45 +33,132 @@ export interface LabSettings {
   readonly name?: string;
   readonly nodes?: number;
   readonly link?: string;
+  /** `ipv4`, `ipv6` or `dual`. */
+  readonly ipFamily?: string;
+  /** One CIDR, or an IPv4 and an IPv6 one with a comma between them; so is `serviceCidr`. */
   readonly cidr?: string;
   readonly nodeCidrMaskSize?: number;
   readonly serviceCidr?: string;
   readonly clusterDomain?: string;
 }
 
-/** The lab's own networks; pods and Services must keep clear of them. */
-export const reservedCidrs = ['172.18.0.0/24', '203.0.113.0/24', '169.254.0.0/16', '127.0.0.0/8'] as const;
+/** The lab's own networks and those with a meaning of their own; pods and Services must keep clear of them. */
+export const reservedCidrs = [
+  '172.18.0.0/24',
+  '203.0.113.0/24',
+  '169.254.0.0/16',
+  '127.0.0.0/8',
+  'fd00:172:18::/64',
+  '2001:db8:113::/64',
+  'fe80::/10',
+  'ff00::/8',
+] as const;
 
 const maxNodes = 100;
+
+const ipFamilies: Readonly<Record<string, readonly IpFamily[]>> = { ipv4: [4], ipv6: [6], dual: [4, 6] };
+
+const defaultCidrs: Readonly<Record<IpFamily, { cidr: string; serviceCidr: string }>> = {
+  4: { cidr: '10.244.0.0/16', serviceCidr: '10.96.0.0/16' },
+  6: { cidr: 'fd00:10:244::/56', serviceCidr: 'fd00:10:96::/112' },
+};
+
+/** Prefix lengths of a node's part, and of the cluster's Services. */
+const limits: Readonly<
+  Record<IpFamily, { node: readonly [number, number]; usual: number; services: readonly [number, number] }>
+> = {
+  4: { node: [16, 28], usual: 24, services: [8, 27] },
+  6: { node: [64, 64], usual: 64, services: [64, 123] },
+};
 
 function refuse(where: string, message: string, fix: string): never {
   throw new PodnetError(message, { code: 'invalid-option', where, fix });
 }
 
-function ipv4Cidr(where: string, text: string): Cidr {
-  const parsed = tryParseCidr(text);
-  if (parsed?.network.family !== 4)
-    refuse(where, `"${text}" is not an IPv4 CIDR`, 'Write it as in 10.244.0.0/16.');
-  const exact = formatCidr(parsed.network);
-  if (exact !== text) refuse(where, `"${text}" has bits set beyond its prefix`, `Write ${exact} instead.`);
-  return parsed.network;
+/** The CIDRs of a setting, one of each IP family. */
+function readCidrs(where: 'cidr' | 'serviceCidr', text: string): Cidr[] {
+  const cidrs = text.split(',').map((part) => {
+    const parsed = tryParseCidr(part.trim());
+    if (parsed === undefined) {
+      refuse(where, `"${part}" is not a CIDR`, `Write it as in ${defaultCidrs[4][where]}.`);
+    }
+    const exact = formatCidr(parsed.network);
+    if (exact !== part.trim())
+      refuse(where, `"${part}" has bits set beyond its prefix`, `Write ${exact} instead.`);
+    return parsed.network;
+  });
+  if (new Set(cidrs.map(({ family }) => family)).size !== cidrs.length)
+    refuse(where, `"${text}" has two CIDRs of one IP family`, 'Give one IPv4 CIDR, one IPv6 CIDR, or both.');
+  return cidrs;
 }
 
-/** The length of each node's part of the pods' CIDR: /24 as everywhere, or as much as there is. */
+/** The length of each node's part of the pods' CIDR: /24 and /64 as everywhere, or as much as there is. */
 function nodeMask(wanted: number | undefined, cluster: Cidr, nodes: number): number {
   const bitsForNodes = Math.ceil(Math.log2(nodes));
-  if (wanted !== undefined && !(Number.isInteger(wanted) && wanted >= 16 && wanted <= 28)) {
-    refuse('nodeCidrMaskSize', `${wanted} is not the length of a node's prefix`, 'Choose from 16 to 28.');
+  const {
+    usual,
+    node: [shortest, longest],
+  } = limits[cluster.family];
+  const chosen = cluster.family === 4 ? wanted : undefined;
+  if (chosen !== undefined && !(Number.isInteger(chosen) && chosen >= shortest && chosen <= longest)) {
+    refuse(
+      'nodeCidrMaskSize',
+      `${chosen} is not the length of a node's prefix`,
+      `Choose from ${shortest} to ${longest}.`,
+    );
   }
-  const length = wanted ?? Math.max(24, Math.min(28, cluster.prefixLength + bitsForNodes));
+  const length = chosen ?? Math.max(usual, Math.min(longest, cluster.prefixLength + bitsForNodes));
   if (length - cluster.prefixLength < bitsForNodes) {
+    const each = chosen === undefined ? `at least a /${longest}` : `a /${chosen}`;
     refuse(
       'cidr',
-      `${formatCidr(cluster)} is too small for ${nodes} nodes: each needs ${wanted === undefined ? 'at least a /28' : `a /${wanted}`}`,
+      `${formatCidr(cluster)} is too small for ${nodes} nodes: each needs ${each}`,
       `Use a prefix of /${length - bitsForNodes} or shorter, or fewer nodes.`,
     );
   }
   return length;
+}
+
+/** The CIDRs of pods and Services: of the families asked for, or of those that the given ones have. */
+function clusterNetworks({ ipFamily, cidr, serviceCidr }: LabSettings): { pods: Cidr[]; services: Cidr[] } {
+  const wanted = ipFamily === undefined ? undefined : ipFamilies[ipFamily];
+  if (ipFamily !== undefined && wanted === undefined)
+    refuse('ipFamily', `"${ipFamily}" is no choice of IP families`, 'Use ipv4, ipv6 or dual.');
+  const given = {
+    cidr: cidr === undefined ? undefined : readCidrs('cidr', cidr),
+    serviceCidr: serviceCidr === undefined ? undefined : readCidrs('serviceCidr', serviceCidr),
+  };
+  const families = wanted ?? (given.cidr ?? given.serviceCidr)?.map(({ family }) => family) ?? [4];
+  const names = (of: readonly IpFamily[]): string => of.map((family) => `IPv${family}`).join(' and ');
+  const choose = (where: 'cidr' | 'serviceCidr'): Cidr[] => {
+    const cidrs = given[where] ?? families.map((family) => parseCidr(defaultCidrs[family][where]));
+    const have = cidrs.map(({ family }) => family);
+    if (have.join() !== families.join()) {
+      const fix = `Give CIDRs for ${names(families)} in this order, or leave ${where} out.`;
+      refuse(where, `The cluster is to have ${names(families)}, and this is ${names(have)}`, fix);
+    }
+    return cidrs;
+  };
+  return { pods: choose('cidr'), services: choose('serviceCidr') };
+}
+
+/** @throws PodnetError when two of the networks overlap one another or what is reserved */
+function checkOverlaps(pods: readonly Cidr[], services: readonly Cidr[]): void {
+  const taken: [whose: string, range: Cidr][] = reservedCidrs.map((text) => [
+    `the lab's own ${text}`,
+    parseCidr(text),
+  ]);
+  const wanted = [
+    ...pods.map((range) => ['cidr', range] as const),
+    ...services.map((range) => ['serviceCidr', range] as const),
+  ];
+  for (const [where, range] of wanted) {
+    for (const [whose, other] of taken) {
+      if (cidrsOverlap(range, other))
+        refuse(where, `${formatCidr(range)} overlaps ${whose}`, 'Choose another range.');
+    }
+    taken.push([`${where} ${formatCidr(range)}`, range]);
+  }
 }
 
 /** The options for these settings, or one clear error naming the setting that is wrong. */
@@ -87,30 +177,18 @@ export function labOptions(settings: LabSettings): LabOptions {
   }
   if (link !== 'routed') refuse('link', `"${link}" is not a kind of link`, 'Use --link routed.');
 
-  const cluster = ipv4Cidr('cidr', settings.cidr ?? '10.244.0.0/16');
-  const nodeCidrPrefixLength = nodeMask(settings.nodeCidrMaskSize, cluster, nodes);
-  const services = ipv4Cidr('serviceCidr', settings.serviceCidr ?? '10.96.0.0/16');
-  if (services.prefixLength > 27 || services.prefixLength < 8) {
+  const { pods, services } = clusterNetworks(settings);
+  const nodeCidrPrefixLengths = pods.map((cidr) => nodeMask(settings.nodeCidrMaskSize, cidr, nodes));
+  for (const range of services) {
+    const [shortest, longest] = limits[range.family].services;
+    if (range.prefixLength <= longest && range.prefixLength >= shortest) continue;
     refuse(
       'serviceCidr',
-      `${formatCidr(services)} cannot hold a cluster's Services`,
-      'Use a prefix from /8 to /27.',
+      `${formatCidr(range)} cannot hold a cluster's Services`,
+      `Use a prefix from /${shortest} to /${longest}.`,
     );
   }
-  const taken: [whose: string, range: Cidr][] = reservedCidrs.map((text) => [
-    `the lab's own ${text}`,
-    parseCidr(text),
-  ]);
-  for (const [where, range] of [
-    ['cidr', cluster],
-    ['serviceCidr', services],
-  ] as const) {
-    for (const [whose, other] of taken) {
-      if (cidrsOverlap(range, other))
-        refuse(where, `${formatCidr(range)} overlaps ${whose}`, 'Choose another range.');
-    }
-    taken.push([`${where} ${formatCidr(range)}`, range]);
-  }
+  checkOverlaps(pods, services);
   const clusterDomain = settings.clusterDomain ?? 'cluster.local';
   if (
     clusterDomain.length > 200 ||
@@ -122,10 +200,11 @@ export function labOptions(settings: LabSettings): LabOptions {
     name,
     nodes,
     link,
-    clusterCidr: formatCidr(cluster),
-    nodeCidrPrefixLength,
-    serviceCidr: formatCidr(services),
-    clusterDns: formatIp(cidrAddress(services, 10)),
+    ipFamilies: pods.map(({ family }) => family),
+    clusterCidrs: pods.map(formatCidr),
+    nodeCidrPrefixLengths,
+    serviceCidrs: services.map(formatCidr),
+    clusterDns: services.map((range) => formatIp(cidrAddress(range, 10))),
     clusterDomain,
     upstreams: [],
   };

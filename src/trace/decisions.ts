@@ -56,7 +56,7 @@ export function nodeAddressDecision(node: Node, address: string): Decision {
 }
 
 export function clusterDnsDecision({ clusterDns }: TraceView): Decision {
-  return { kind: 'Cluster', namespace: '', name: '', field: 'clusterDNS', value: clusterDns };
+  return { kind: 'Cluster', namespace: '', name: '', field: 'clusterDNS', value: clusterDns.join(', ') };
 }
 
 /** What is in none of these prefixes is outside. */

@@ -170,6 +170,7 @@ function aimAtName(view: TraceView, name: string, port: string | undefined, opti
   }
   const address = printData(record.data);
   const aim = aimAtAddress(view, { address, port: port ?? headlessPort(view, record, options) }, options);
+  const resolver = view.clusterDns.find((dns) => sameFamily(sourceAddresses, dns) !== undefined) ?? '';
   const nameHop: Hop = {
     place: {
       kind: 'pod',
@@ -178,8 +179,8 @@ function aimAtName(view: TraceView, name: string, port: string | undefined, opti
     },
     action: 'resolve',
     packet: {
-      source: sameFamily(sourceAddresses, view.clusterDns) ?? sourceAddresses[0] ?? '',
-      destination: view.clusterDns,
+      source: sameFamily(sourceAddresses, resolver) ?? sourceAddresses[0] ?? '',
+      destination: resolver,
       destinationPort: 53,
     },
     summary: `DNS: ${found} is ${address}`,

@@ -41,7 +41,7 @@ export function fixtureObjects(): TraceObjects {
     namespaces: [{ metadata: { name: 'default' } }, { metadata: { name: 'other' } }],
     deployments: [deployment('web'), deployment('empty')],
     clusterDomain: 'cluster.local',
-    clusterDns: '10.96.0.10',
+    clusterDns: ['10.96.0.10'],
     clusterCidrs: ['10.244.0.0/16'],
     hostInterface: ({ metadata }) => `pod-${metadata?.name}`,
   };

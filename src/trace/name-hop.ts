@@ -19,12 +19,13 @@ export interface NameResolution {
 const MAX_ALIASES = 8;
 
 function podResolver({ clusterDns, clusterDomain }: TraceView, pod: Pod): ResolvConf {
-  return resolvConf(pod, { clusterDns: [clusterDns], clusterDomain, nodeResolvConf: '' });
+  return resolvConf(pod, { clusterDns, clusterDomain, nodeResolvConf: '' });
 }
 
 /** Whether the pod's first nameserver is the cluster DNS, which its `dnsPolicy` decides. */
 export function usesClusterDns(view: TraceView, pod: Pod): boolean {
-  return podResolver(view, pod).nameservers[0] === view.clusterDns;
+  const [first] = podResolver(view, pod).nameservers;
+  return first !== undefined && view.clusterDns.includes(first);
 }
 
 /** Asks the cluster DNS as the pod's resolver would, search list and `ndots` included. Throws `PodnetError`. */

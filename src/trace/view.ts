@@ -26,8 +26,8 @@ export interface TraceObjects {
   readonly namespaces: readonly Namespace[];
   readonly deployments: readonly Deployment[];
   readonly clusterDomain: string;
-  /** The address every node's DNS answers on. */
-  readonly clusterDns: string;
+  /** The addresses every node's DNS answers on, one of each IP family of the cluster. */
+  readonly clusterDns: readonly string[];
   readonly clusterCidrs: readonly string[];
   /** Of the nodes' uplinks and the pods' links; 1500 unless told. */
   readonly mtuBytes?: number;
@@ -68,7 +68,7 @@ export function createTraceView(objects: TraceObjects): TraceView {
     mtuBytes: objects.mtuBytes ?? 1500,
     get servicePlan() {
       return (servicePlan ??= compileServices(objects.services, objects.endpointSlices, {
-        localAddresses: [objects.clusterDns],
+        localAddresses: objects.clusterDns,
       }));
     },
     get zone() {
@@ -95,7 +95,7 @@ function compileZone({
   clusterDomain,
   clusterDns,
 }: TraceObjects): Zone {
-  const options = { clusterDomain, addresses: [clusterDns] };
+  const options = { clusterDomain, addresses: clusterDns };
   const zone = createZone(options, 0);
   const slicesOf = Map.groupBy(endpointSlices, serviceKeyOf);
   for (const service of services) {

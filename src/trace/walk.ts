@@ -175,7 +175,7 @@ class Walk {
   #routeFromSourceNode(input: string | undefined): Trace['outcome'] {
     const { destination } = this.#packet;
     const view = this.#view;
-    if (destination === view.clusterDns)
+    if (view.clusterDns.includes(destination))
       return this.#deliverToNode(this.#node, input, clusterDnsDecision(view));
     const localNode = view.nodeByAddress(destination);
     if (localNode !== undefined && nameOf(localNode) === nameOf(this.#node)) {
@@ -280,7 +280,7 @@ class Walk {
   }
 
   #deliverToNode(node: Node, input: string | undefined, decidedBy: Decision): Trace['outcome'] {
-    const isDns = this.#packet.destination === this.#view.clusterDns;
+    const isDns = this.#view.clusterDns.includes(this.#packet.destination);
     this.#add(nodePlace(node), {
       ...(input === undefined
         ? BY_LOOPBACK
@@ -289,7 +289,7 @@ class Walk {
       summary: isDns ? "the node's own cluster DNS answers" : 'arrives at the node itself',
       decidedBy,
       explain: isDns
-        ? `Every node has the cluster DNS address ${this.#view.clusterDns} on its lo and answers by itself.`
+        ? `Every node has the cluster DNS address ${this.#packet.destination} on its lo and answers by itself.`
         : `${this.#packet.destination} is an address of ${nameOf(node)}.`,
     });
     return 'delivered';

@@ -75,7 +75,7 @@ async function start(t: TestContext): Promise<Client> {
   }
   const stop = new AbortController();
   const running = Promise.all([
-    createControllers({ client, clusterCidr: '10.244.0.0/16', ca: pki.ca, nodeGraceMs: 600_000 }).run(
+    createControllers({ client, clusterCidrs: ['10.244.0.0/16'], ca: pki.ca, nodeGraceMs: 600_000 }).run(
       stop.signal,
     ),
     createScheduler({ client }).run(stop.signal),

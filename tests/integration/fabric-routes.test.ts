@@ -146,7 +146,7 @@ test('createFabric follows the Nodes and repairs what others break', async () =>
     nodeName: 'node-1',
     rtnl,
     nftables,
-    clusterCidr: clusterCidrs.join(','),
+    clusterCidrs,
   });
   const stop = new AbortController();
   const running = fabric.run(stop.signal);

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
 import { createNetns, withNetns, type Netns } from '../../src/kernel/netns.ts';
-import { nodeAddress, routerAddress, worldAddress } from '../../src/lab/links/addresses.ts';
+import { underlayAddresses } from '../../src/lab/links/addresses.ts';
 import { createUnderlay } from '../../src/lab/links/underlay.ts';
 
 /** The address a listener in `server` sees when a program in `client` connects to it. */
@@ -31,16 +31,18 @@ async function seenFrom(client: Netns, server: Netns, address: string): Promise<
 }
 
 test('the underlay joins nodes, router and world, and changes no address on the way', async () => {
-  const underlay = createUnderlay();
+  const underlay = createUnderlay([4, 6]);
   const nodes = [0, 1].map((index) => ({ name: `node-${index + 1}`, index, netns: createNetns() }));
   try {
     for (const node of nodes) underlay.plugIn(node);
     const [first, second] = nodes.map(({ netns }) => netns);
     assert.ok(first && second);
-    assert.equal(await seenFrom(first, second, nodeAddress(1)), nodeAddress(0));
-    assert.equal(await seenFrom(first, underlay.switchNetns, routerAddress), nodeAddress(0));
-    assert.equal(await seenFrom(second, underlay.worldNetns, worldAddress), nodeAddress(1));
-    assert.equal(await seenFrom(underlay.worldNetns, first, nodeAddress(0)), worldAddress);
+    for (const { node, router, world } of Object.values(underlayAddresses)) {
+      assert.equal(await seenFrom(first, second, node(1)), node(0));
+      assert.equal(await seenFrom(first, underlay.switchNetns, router), node(0));
+      assert.equal(await seenFrom(second, underlay.worldNetns, world), node(1));
+      assert.equal(await seenFrom(underlay.worldNetns, first, node(0)), world);
+    }
   } finally {
     for (const { netns } of nodes) netns.close();
     underlay.close();

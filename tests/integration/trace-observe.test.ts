@@ -166,7 +166,7 @@ class TestCluster {
       namespaces: [{ metadata: { name: 'default' } }],
       deployments: [],
       clusterDomain: 'cluster.local',
-      clusterDns: '10.96.0.10',
+      clusterDns: ['10.96.0.10'],
       clusterCidrs: [CLUSTER_CIDR],
       hostInterface: ({ metadata }) => hostInterfaceName(metadata?.name ?? ''),
       ...changed,

@@ -10,7 +10,8 @@ import type { Trace } from '../../trace/trace.ts';
 export interface LabNamespace {
   readonly name: string;
   readonly kind: 'node' | 'world' | 'switch';
-  readonly address: string;
+  /** One of each IP family of the cluster. */
+  readonly addresses: readonly string[];
   /** Of the namespace, seen in the lab's own /proc: `/proc/1/fd/23`. */
   readonly fd: number;
 }
@@ -20,8 +21,8 @@ export interface LabInfo {
   /** Where the lab keeps its files, within its own root: `/run/podnet`. */
   readonly runtimeDirectory: string;
   readonly server: string;
-  readonly clusterCidr: string;
-  readonly serviceCidr: string;
+  readonly clusterCidrs: readonly string[];
+  readonly serviceCidrs: readonly string[];
   readonly clusterDomain: string;
   readonly startedAt: string;
   readonly namespaces: readonly LabNamespace[];

@@ -18,9 +18,9 @@ import { createReplicaSetController } from './replica-set.ts';
 export interface ControllersOptions {
   readonly client: Client;
   /** Where node CIDRs come from: one, or one of each family. */
-  readonly clusterCidr: string | readonly string[];
-  /** Of IPv4, 24 unless told; IPv6 has 64. */
-  readonly nodeCidrPrefixLength?: number;
+  readonly clusterCidrs: readonly string[];
+  /** Of each of them a node's part; IPv4 has 24 and IPv6 64 unless told. */
+  readonly nodeCidrPrefixLengths?: readonly number[];
   /** PEM, published in every namespace as the ConfigMap kube-root-ca.crt. */
   readonly ca?: string;
   /** A node that was silent for this long is taken for dead. */
@@ -34,8 +34,8 @@ export interface ControllersOptions {
 /** All controllers, in no particular order: each one watches what it needs and none waits for another. */
 export function createControllers({
   client,
-  clusterCidr,
-  nodeCidrPrefixLength = 24,
+  clusterCidrs,
+  nodeCidrPrefixLengths,
   nodeGraceMs,
   ca,
   discover = () => discoverResources(client),
@@ -58,9 +58,8 @@ export function createControllers({
     createEndpointSliceController(context),
     createEndpointsController(context),
     createNodeCidrController(context, {
-      clusterCidrs: typeof clusterCidr === 'string' ? clusterCidr.split(',') : clusterCidr,
-      prefixLength4: nodeCidrPrefixLength,
-      prefixLength6: 64,
+      clusterCidrs,
+      ...(nodeCidrPrefixLengths && { prefixLengths: nodeCidrPrefixLengths }),
     }),
     createNodeLifecycleController(context, nodeGraceMs === undefined ? {} : { graceMs: nodeGraceMs }),
     createNamespaceDefaultsController(context, ca),

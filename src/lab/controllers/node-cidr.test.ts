@@ -6,9 +6,7 @@ import { createCidrRange, createNodeCidrController } from './node-cidr.ts';
 import { startControllers, type ControllerScene } from './scene.ts';
 
 const start = (...clusterCidrs: readonly string[]): Promise<ControllerScene> =>
-  startControllers((context) => [
-    createNodeCidrController(context, { clusterCidrs, prefixLength4: 24, prefixLength6: 64 }),
-  ]);
+  startControllers((context) => [createNodeCidrController(context, { clusterCidrs })]);
 
 const cidrs = async ({ client }: ControllerScene): Promise<unknown> =>
   Object.fromEntries(

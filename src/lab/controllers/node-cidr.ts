@@ -16,8 +16,8 @@ const name = 'cidr-allocator';
 
 export interface NodeCidrOptions {
   readonly clusterCidrs: readonly string[];
-  readonly prefixLength4: number;
-  readonly prefixLength6: number;
+  /** Of each of them a node's part; IPv4 has 24 and IPv6 64 unless told. */
+  readonly prefixLengths?: readonly number[];
 }
 
 /** Equal parts of one CIDR, given out in order and taken back. */
@@ -78,9 +78,9 @@ export function createNodeCidrController(context: ControllerContext, options: No
   const events = createControllerEvents(context, name);
   // One at a time: two nodes must not get the same part.
   const queue = createControllerQueue(context, name, sync, { concurrency: 1 });
-  const ranges = options.clusterCidrs.map((text) => {
+  const ranges = options.clusterCidrs.map((text, index) => {
     const cidr = parseCidr(text);
-    return createCidrRange(cidr, cidr.family === 4 ? options.prefixLength4 : options.prefixLength6);
+    return createCidrRange(cidr, options.prefixLengths?.[index] ?? (cidr.family === 4 ? 24 : 64));
   });
   /** By node. */
   const given = new Map<string, readonly string[]>();

@@ -11,14 +11,8 @@
 import { createNetns, withNetns, type Netns } from '../../kernel/netns.ts';
 import { openRtnl, type Rtnl } from '../../kernel/rtnl/rtnl.ts';
 import { writeSysctl } from '../../kernel/sysctl.ts';
-import {
-  mtuBytes,
-  nodeAddress,
-  routerAddress,
-  underlayPrefixLength,
-  worldAddress,
-  worldGateway,
-} from './addresses.ts';
+import type { IpFamily } from '../../model/ip.ts';
+import { mtuBytes, underlayAddresses, type UnderlayAddresses } from './addresses.ts';
 
 export interface Underlay {
   readonly switchNetns: Netns;
@@ -37,23 +31,31 @@ function configure(netns: Netns, run: (rtnl: Rtnl) => void): void {
   }
 }
 
-function uplink(netns: Netns, { address, gateway }: { address: string; gateway: string }): void {
+function uplink(
+  netns: Netns,
+  networks: readonly { address: string; gateway: string; prefixLength: number }[],
+): void {
   configure(netns, (rtnl) => {
     rtnl.setLink('lo', { up: true });
     rtnl.setLink('eth0', { up: true });
-    rtnl.addAddress({ link: 'eth0', address, prefixLength: underlayPrefixLength });
-    rtnl.replaceRoute({ dst: '0.0.0.0/0', gateway, link: 'eth0' });
+    for (const { address, gateway, prefixLength } of networks) {
+      rtnl.addAddress({ link: 'eth0', address, prefixLength, noDad: true });
+      rtnl.replaceRoute({ dst: defaultRoute(address), gateway, link: 'eth0' });
+    }
   });
 }
 
-export function createUnderlay(): Underlay {
+const defaultRoute = (like: string): string => (like.includes(':') ? '::/0' : '0.0.0.0/0');
+
+/** `families`: those the cluster's pods and Services have; IPv4 is always there, for the API server. */
+export function createUnderlay(families: readonly IpFamily[]): Underlay {
+  const networks = underlayNetworks(families);
   const switchNetns = createNetns();
   const worldNetns = createNetns();
   const ports = openRtnl({ netns: switchNetns });
   ports.setLink('lo', { up: true });
   ports.addLink({ kind: 'bridge', name: 'br0', mtuBytes });
   ports.setLink('br0', { up: true });
-  ports.addAddress({ link: 'br0', address: routerAddress, prefixLength: underlayPrefixLength });
   ports.addLink({
     kind: 'veth',
     name: 'world',
@@ -61,16 +63,35 @@ export function createUnderlay(): Underlay {
     peer: { name: 'eth0', netns: worldNetns, mtuBytes },
   });
   ports.setLink('world', { up: true });
-  ports.addAddress({ link: 'world', address: worldGateway, prefixLength: underlayPrefixLength });
-  withNetns(switchNetns, () => writeSysctl('net.ipv4.ip_forward', '1'));
-  uplink(worldNetns, { address: worldAddress, gateway: worldGateway });
+  for (const { prefixLength, router, worldGateway } of networks) {
+    ports.addAddress({ link: 'br0', address: router, prefixLength, noDad: true });
+    ports.addAddress({ link: 'world', address: worldGateway, prefixLength, noDad: true });
+  }
+  withNetns(switchNetns, () => {
+    for (const { family } of networks) writeSysctl(forwarding[family], '1');
+  });
+  uplink(
+    worldNetns,
+    networks.map(({ world, worldGateway, prefixLength }) => ({
+      address: world,
+      gateway: worldGateway,
+      prefixLength,
+    })),
+  );
   return {
     switchNetns,
     worldNetns,
     plugIn({ name, index, netns }) {
       ports.addLink({ kind: 'veth', name, mtuBytes, peer: { name: 'eth0', netns, mtuBytes } });
       ports.setLink(name, { master: 'br0', up: true });
-      uplink(netns, { address: nodeAddress(index), gateway: routerAddress });
+      uplink(
+        netns,
+        networks.map(({ node, router, prefixLength }) => ({
+          address: node(index),
+          gateway: router,
+          prefixLength,
+        })),
+      );
     },
     close() {
       ports.close();
@@ -78,4 +99,10 @@ export function createUnderlay(): Underlay {
       worldNetns.close();
     },
   };
+}
+
+const forwarding = { 4: 'net.ipv4.ip_forward', 6: 'net.ipv6.conf.all.forwarding' } as const;
+
+function underlayNetworks(families: readonly IpFamily[]): readonly UnderlayAddresses[] {
+  return families.includes(6) ? [underlayAddresses[4], underlayAddresses[6]] : [underlayAddresses[4]];
 }

@@ -11,6 +11,7 @@ import type { PodNetwork } from '../../cni/pod-network.ts';
 import { enterNetns, openNetns, type Netns } from '../../kernel/netns.ts';
 import { createKubelet } from '../kubelet/kubelet.ts';
 import { errorText } from '../log.ts';
+import type { LabOptions } from '../options.ts';
 import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
 
 const data = workerData as NodeThreadData;
@@ -47,6 +48,12 @@ function remembering(network: PodNetwork): PodNetwork {
   };
 }
 
+/** The first two addresses and the last of a node's IPv4 CIDR are no pod's; an IPv6 one has more than enough. */
+function maxPods({ ipFamilies, nodeCidrPrefixLengths }: LabOptions): number {
+  const prefixLength = nodeCidrPrefixLengths[ipFamilies.indexOf(4)] ?? 22;
+  return 2 ** (32 - prefixLength) - 3;
+}
+
 async function run(): Promise<void> {
   const transport = createHttpsTransport(loadKubeconfig(data.kubeconfig));
   const client = new Client(transport);
@@ -60,14 +67,13 @@ async function run(): Promise<void> {
   const kubelet = createKubelet({
     client,
     nodeName: data.name,
-    nodeAddresses: [data.address],
+    nodeAddresses: data.addresses,
     netns,
     podNetwork: remembering(agent.podNetwork),
     runtimeDirectory: data.runtimeDirectory,
-    clusterDns: [data.options.clusterDns],
+    clusterDns: data.options.clusterDns,
     clusterDomain: data.options.clusterDomain,
-    // The first two addresses and the last of a node's CIDR are no pod's.
-    maxPods: 2 ** (32 - data.options.nodeCidrPrefixLength) - 3,
+    maxPods: maxPods(data.options),
     onError: (error) => log('error', `kubelet: ${errorText(error)}`),
   });
   try {

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import { createNetns, type Netns } from '../../kernel/netns.ts';
-import { nodeAddress, nodeName } from '../links/addresses.ts';
+import { nodeName, underlayAddresses } from '../links/addresses.ts';
 import { errorText, type Log } from '../log.ts';
 import type { LabOptions } from '../options.ts';
 import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
@@ -10,7 +10,8 @@ import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
 /** The lab's side of one simulated node. */
 export interface LabNode {
   readonly name: string;
-  readonly address: string;
+  /** One of each IP family of the cluster. */
+  readonly addresses: readonly string[];
   readonly netns: Netns;
   /** Path of the file by which the node will know its API server. */
   readonly kubeconfig: string;
@@ -33,13 +34,13 @@ const stopTimeoutMs = 500;
 /** Makes a node's namespace and starts its thread, which loads its code and waits for `start`. */
 export function createLabNode({ index, runtimeDirectory, options, log }: LabNodeOptions): LabNode {
   const name = nodeName(index);
-  const address = nodeAddress(index);
+  const addresses = options.ipFamilies.map((family) => underlayAddresses[family].node(index));
   const netns = createNetns();
   const kubeconfig = join(runtimeDirectory, `${name}.kubeconfig`);
   const entry = import.meta.filename.endsWith('.ts') ? 'node-thread.ts' : 'node-thread.js';
   const workerData: NodeThreadData = {
     name,
-    address,
+    addresses,
     netnsFd: netns.fd,
     kubeconfig,
     runtimeDirectory,
@@ -75,7 +76,7 @@ export function createLabNode({ index, runtimeDirectory, options, log }: LabNode
   const send = (command: NodeCommand): void => worker.postMessage(command);
   return {
     name,
-    address,
+    addresses,
     netns,
     kubeconfig,
     start: () => send({ type: 'start' }),

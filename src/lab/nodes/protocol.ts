@@ -3,7 +3,8 @@ import type { LabOptions } from '../options.ts';
 /** What a node's thread is born with. */
 export interface NodeThreadData {
   readonly name: string;
-  readonly address: string;
+  /** One of each IP family of the cluster. */
+  readonly addresses: readonly string[];
   /** File descriptor of the node's network namespace. Descriptors belong to the process: any thread may use it. */
   readonly netnsFd: number;
   readonly kubeconfig: string;

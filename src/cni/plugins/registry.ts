@@ -1,0 +1,17 @@
+/** The plugins podnet brings, one line each; every one is loaded when it is called for. */
+import type { Plugin } from '../spec/plugin.ts';
+
+type Load = () => Promise<{ readonly plugin: Plugin }>;
+
+const plugins: ReadonlyMap<string, Load> = new Map<string, Load>([
+  // ['bridge', () => import('./bridge/plugin.ts')],
+]);
+
+/** Their names, in the order of the documentation. */
+export const pluginNames: readonly string[] = [...plugins.keys()];
+
+/** Undefined when podnet has no plugin of that name. */
+export async function pluginNamed(name: string): Promise<Plugin | undefined> {
+  const load = plugins.get(name);
+  return load && (await load()).plugin;
+}

@@ -1,6 +1,6 @@
 /**
- * `npm test [-- FILE…]`: every test of the project. Unit tests run as they are, `tests/integration` as root of new
- * namespaces, `tests/e2e` as the user who called. Ends with what was skipped and why.
+ * `npm test [-- FILE…]`: every test of the project. Unit tests run as they are, `tests/integration`,
+ * `tests/conformance` and `examples` as root of new namespaces, `tests/e2e` as the user who called. Ends with what was skipped and why.
  */
 import { spawn } from 'node:child_process';
 import { globSync } from 'node:fs';
@@ -29,11 +29,15 @@ function suites(chosen: readonly string[]): Suite[] {
   const files =
     chosen.length > 0
       ? chosen.map((file) => relative(root, resolve(file)))
-      : globSync(['src/**/*.test.ts', 'tools/**/*.test.ts', 'tests/**/*.test.ts'], { cwd: root }).sort();
-  const inFolder = (folder: string): string[] =>
-    files.filter((file) => file.startsWith(join('tests', folder)));
-  const integration = inFolder('integration');
-  const e2e = inFolder('e2e');
+      : globSync(['{src,tools,tests,examples}/**/*.test.ts'], { cwd: root }).sort();
+  const inFolder = (...parts: readonly string[]): string[] =>
+    files.filter((file) => file.startsWith(`${join(...parts)}/`));
+  const integration = [
+    ...inFolder('tests', 'integration'),
+    ...inFolder('tests', 'conformance'),
+    ...inFolder('examples'),
+  ];
+  const e2e = inFolder('tests', 'e2e');
   const unit = files.filter((file) => !integration.includes(file) && !e2e.includes(file));
   return [
     { name: 'unit', files: unit, wrap: asIs, concurrency: 2 },

@@ -2,13 +2,12 @@
 import { isIPv4 } from 'node:net';
 import { Attributes } from '../netlink/attributes.ts';
 import { MessageWriter, NLM_F, type NetlinkMessage } from '../netlink/message.ts';
+import { decodeBridge, decodeBridgePort, encodeBridge, encodeBridgePort } from './bridge-codec.ts';
+import { IFF, type LinkHeader, RTM_LINK, ifinfomsg } from './ifinfomsg.ts';
 import { checkLinkName, decodeIp, decodeMac, encodeIp, encodeMac, operStateName } from './names.ts';
 import type { Link, LinkChange, LinkRef, LinkSpec, VxlanProperties, VxlanSpec } from './rtnl.ts';
 import { AF } from '../ffi-sockets.ts';
 
-export const RTM_LINK = { NEW: 16, DEL: 17, GET: 18, SET: 19 } as const;
-
-const IFF = { UP: 0x1, LOOPBACK: 0x8 } as const;
 const IFLA = {
   ADDRESS: 1,
   IFNAME: 3,
@@ -17,14 +16,14 @@ const IFLA = {
   MASTER: 10,
   OPERSTATE: 16,
   LINKINFO: 18,
+  IFALIAS: 20,
   AF_SPEC: 26,
   GROUP: 27,
   NET_NS_FD: 28,
   EXT_MASK: 29,
 } as const;
-const INFO = { KIND: 1, DATA: 2 } as const;
+const INFO = { KIND: 1, DATA: 2, SLAVE_KIND: 4, SLAVE_DATA: 5 } as const;
 const VETH_INFO_PEER = 1;
-const BRIDGE = { VLAN_FILTERING: 7, MCAST_SNOOPING: 23 } as const;
 const VXLAN = { ID: 1, GROUP: 2, LINK: 3, LOCAL: 4, LEARNING: 7, PORT: 15, GROUP6: 16, LOCAL6: 17 } as const;
 const IFLA_INET6_ADDR_GEN_MODE = 8;
 const RTEXT_FILTER_SKIP_STATS = 1 << 3;
@@ -32,26 +31,15 @@ const RTEXT_FILTER_SKIP_STATS = 1 << 3;
 /** Turns names into indexes where a message can only carry an index. */
 export type ResolveLink = (ref: LinkRef) => number;
 
-/** struct ifinfomsg: family, padding, device type, index, flags, which flags change. */
-function ifinfomsg(
-  writer: MessageWriter,
-  { family = 0, index = 0, up }: { family?: number; index?: number; up?: boolean | undefined } = {},
-): MessageWriter {
-  const change = up === undefined ? 0 : IFF.UP;
-  return writer
-    .u8(family)
-    .u8(0)
-    .u16(0)
-    .i32(index)
-    .u32(up ? IFF.UP : 0)
-    .u32(change);
-}
-
 /** Begins a message about an existing link; a name goes as an attribute, so that it needs no lookup. */
-function aboutLink(type: number, ref: LinkRef, up?: boolean): MessageWriter {
+function aboutLink(
+  type: number,
+  ref: LinkRef,
+  flags: Pick<LinkHeader, 'up' | 'promiscuous'> = {},
+): MessageWriter {
   const writer = new MessageWriter(type, 0);
-  if (typeof ref === 'number') return ifinfomsg(writer, { index: ref, up });
-  return ifinfomsg(writer, { up }).attrString(IFLA.IFNAME, checkLinkName(ref));
+  if (typeof ref === 'number') return ifinfomsg(writer, { ...flags, index: ref });
+  return ifinfomsg(writer, flags).attrString(IFLA.IFNAME, checkLinkName(ref));
 }
 
 export function encodeAddLink(spec: LinkSpec, resolve: ResolveLink): NetlinkMessage {
@@ -82,13 +70,12 @@ function encodeInfoData(writer: MessageWriter, spec: LinkSpec, resolve: ResolveL
       return;
     }
     case 'bridge':
-      if (spec.vlanFiltering !== undefined) writer.attrU8(BRIDGE.VLAN_FILTERING, Number(spec.vlanFiltering));
-      if (spec.multicastSnooping !== undefined) {
-        writer.attrU8(BRIDGE.MCAST_SNOOPING, Number(spec.multicastSnooping));
-      }
+      encodeBridge(writer, spec);
       return;
     case 'vxlan':
       encodeVxlan(writer, spec, resolve);
+      return;
+    case 'ifb':
       return;
   }
 }
@@ -109,7 +96,8 @@ function encodeVxlan(writer: MessageWriter, spec: VxlanSpec, resolve: ResolveLin
 export function encodeSetLink(ref: LinkRef, change: LinkChange, resolve: ResolveLink): NetlinkMessage {
   // A rename carries the new name in IFLA_IFNAME, so the link must be told by index.
   const about = change.name === undefined ? ref : resolve(ref);
-  const writer = aboutLink(RTM_LINK.NEW, about, change.up);
+  const { bridge, bridgePort } = change;
+  const writer = aboutLink(RTM_LINK.NEW, about, change);
   if (change.name !== undefined) writer.attrString(IFLA.IFNAME, checkLinkName(change.name));
   if (change.mtuBytes !== undefined) writer.attrU32(IFLA.MTU, change.mtuBytes);
   if (change.mac !== undefined) writer.attrBytes(IFLA.ADDRESS, encodeMac(change.mac));
@@ -118,6 +106,18 @@ export function encodeSetLink(ref: LinkRef, change: LinkChange, resolve: Resolve
   }
   if (change.group !== undefined) writer.attrU32(IFLA.GROUP, change.group);
   if (change.netns) writer.attrU32(IFLA.NET_NS_FD, change.netns.fd);
+  if (change.alias !== undefined) writer.attrString(IFLA.IFALIAS, change.alias);
+  if (bridge || bridgePort) {
+    writer.attrNested(IFLA.LINKINFO, () => {
+      if (bridge) {
+        writer.attrString(INFO.KIND, 'bridge').attrNested(INFO.DATA, () => encodeBridge(writer, bridge));
+      }
+      if (bridgePort) {
+        writer.attrString(INFO.SLAVE_KIND, 'bridge');
+        writer.attrNested(INFO.SLAVE_DATA, () => encodeBridgePort(writer, bridgePort));
+      }
+    });
+  }
   if (change.ipv6AddressGeneration !== undefined) {
     const mode = change.ipv6AddressGeneration === 'none' ? 1 : 0;
     writer.attrNested(IFLA.AF_SPEC, () =>
@@ -156,6 +156,7 @@ export function decodeLink(payload: Buffer): Link {
   const info = attributes.nested(IFLA.LINKINFO);
   const kind = info?.string(INFO.KIND);
   const data = info?.nested(INFO.DATA);
+  const port = info?.string(INFO.SLAVE_KIND) === 'bridge' ? info.nested(INFO.SLAVE_DATA) : undefined;
   return {
     index: payload.readInt32LE(4),
     name: attributes.string(IFLA.IFNAME) ?? '',
@@ -163,12 +164,16 @@ export function decodeLink(payload: Buffer): Link {
     up: (flags & IFF.UP) !== 0,
     operState: operStateName(attributes.u8(IFLA.OPERSTATE) ?? 0),
     loopback: (flags & IFF.LOOPBACK) !== 0,
+    promiscuous: (flags & IFF.PROMISC) !== 0,
     mtuBytes: attributes.u32(IFLA.MTU) ?? 0,
     mac: decodeMac(attributes.get(IFLA.ADDRESS)),
     master: attributes.u32(IFLA.MASTER),
     group: attributes.u32(IFLA.GROUP) ?? 0,
+    alias: attributes.string(IFLA.IFALIAS),
     peerIndex: attributes.u32(IFLA.LINK) || undefined,
     vxlan: kind === 'vxlan' && data ? decodeVxlan(data) : undefined,
+    bridge: kind === 'bridge' && data ? decodeBridge(data) : undefined,
+    bridgePort: port && decodeBridgePort(port),
   };
 }
 

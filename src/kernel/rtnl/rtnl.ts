@@ -8,6 +8,7 @@
 import type { IpFamily } from '../../model/ip.ts';
 import type { NetlinkError } from '../netlink/netlink-error.ts';
 import type { Netns } from '../netns.ts';
+import type { BridgePortProperties, BridgeProperties, BridgeVlan, BridgeVlanSpec } from './bridge.ts';
 
 export { PROTOCOL, TABLE } from './names.ts';
 export { openRtnl } from './kernel-rtnl.ts';
@@ -26,14 +27,21 @@ export interface Link {
   /** RFC 2863 operational state: `up`, `down`, `lowerlayerdown`, `unknown` … */
   readonly operState: string;
   readonly loopback: boolean;
+  /** Set by somebody, as `ip link set promisc on` does; not for what the kernel needs itself. */
+  readonly promiscuous: boolean;
   readonly mtuBytes: number;
   readonly mac: string | undefined;
   /** Index of the bridge or VRF it belongs to. */
   readonly master: number | undefined;
   readonly group: number;
+  /** Free text that a person sees in `ip link`. */
+  readonly alias: string | undefined;
   /** Index of the other end of a veth pair, or of a VXLAN's underlying device, in its own namespace. */
   readonly peerIndex: number | undefined;
   readonly vxlan: VxlanProperties | undefined;
+  readonly bridge: BridgeProperties | undefined;
+  /** When its master is a bridge. */
+  readonly bridgePort: BridgePortProperties | undefined;
 }
 
 interface NewLink {
@@ -56,10 +64,8 @@ export interface VethSpec extends NewLink {
   };
 }
 
-export interface BridgeSpec extends NewLink {
+export interface BridgeSpec extends NewLink, Partial<BridgeProperties> {
   readonly kind: 'bridge';
-  readonly vlanFiltering?: boolean;
-  readonly multicastSnooping?: boolean;
 }
 
 export interface VxlanProperties {
@@ -79,7 +85,12 @@ export interface VxlanSpec extends NewLink, VxlanProperties {
   readonly link?: LinkRef;
 }
 
-export type LinkSpec = VethSpec | BridgeSpec | VxlanSpec;
+/** An intermediate functional block: where traffic control puts packets that came in, to queue them as if going out. */
+export interface IfbSpec extends NewLink {
+  readonly kind: 'ifb';
+}
+
+export type LinkSpec = VethSpec | BridgeSpec | VxlanSpec | IfbSpec;
 
 export interface LinkChange {
   readonly name?: string;
@@ -89,6 +100,13 @@ export interface LinkChange {
   /** `null` takes the link out of its bridge. */
   readonly master?: LinkRef | null;
   readonly group?: number;
+  /** Up to 255 bytes; `''` removes it. */
+  readonly alias?: string;
+  readonly promiscuous?: boolean;
+  /** Of a bridge. */
+  readonly bridge?: Partial<BridgeProperties>;
+  /** Of a link that is a bridge's port already, by an earlier change. */
+  readonly bridgePort?: Partial<BridgePortProperties>;
   readonly netns?: Netns;
   /** How the kernel makes the link-local IPv6 address when the link comes up. */
   readonly ipv6AddressGeneration?: 'eui64' | 'none';
@@ -105,6 +123,8 @@ export interface Address {
   readonly scope: Scope;
   /** IPv6: duplicate address detection has not finished. */
   readonly tentative: boolean;
+  /** IPv6: somebody else has the address, so this one stays unused. */
+  readonly dadFailed: boolean;
 }
 
 export interface AddressSpec {
@@ -154,6 +174,8 @@ export interface Route {
   readonly metric: number;
   readonly onlink: boolean;
   readonly mtuBytes: number | undefined;
+  /** The TCP segment size to advertise. */
+  readonly advertisedMssBytes: number | undefined;
   /** When there are several. */
   readonly nextHops: readonly (NextHop & { readonly link: number })[];
 }
@@ -175,6 +197,7 @@ export interface RouteSpec {
   /** The gateway is on the link even if no address says so. */
   readonly onlink?: boolean;
   readonly mtuBytes?: number;
+  readonly advertisedMssBytes?: number;
   readonly nextHops?: readonly NextHop[];
 }
 
@@ -282,6 +305,9 @@ export interface RtnlChanges {
   deleteNeighbour(spec: Pick<NeighbourSpec, 'link' | 'address'>): void;
   replaceForwardingEntry(spec: ForwardingEntrySpec): void;
   deleteForwardingEntry(spec: ForwardingEntrySpec): void;
+  /** Adds VLANs to a bridge's port or to the bridge itself; changes their flags when they are there. */
+  addBridgeVlan(spec: BridgeVlanSpec): void;
+  deleteBridgeVlan(spec: Pick<BridgeVlanSpec, 'link' | 'first' | 'last' | 'self'>): void;
 }
 
 export type RtnlEvent =
@@ -309,6 +335,8 @@ export interface Rtnl extends RtnlChanges {
   rules(filter?: { family?: IpFamily }): Rule[];
   neighbours(filter?: { link?: LinkRef; family?: IpFamily }): Neighbour[];
   forwardingEntries(filter?: { link?: LinkRef }): ForwardingEntry[];
+  /** Of every bridge and port, or of one; none on a kernel without bridge VLAN filtering. */
+  bridgeVlans(filter?: { link?: LinkRef }): BridgeVlan[];
   /**
    * Sends what `changes` asks for in one go. Each takes effect in order and on its own; the first error is thrown
    * after all were tried, unless `tolerate` accepts it. Links that a change refers to by name must exist already.

@@ -9,7 +9,7 @@ import type { Address, AddressSpec } from './rtnl.ts';
 export const RTM_ADDR = { NEW: 20, DEL: 21, GET: 22 } as const;
 
 const IFA = { ADDRESS: 1, LOCAL: 2, BROADCAST: 4, FLAGS: 8 } as const;
-const IFA_F = { NODAD: 0x02, TENTATIVE: 0x40, NOPREFIXROUTE: 0x200 } as const;
+const IFA_F = { NODAD: 0x02, DADFAILED: 0x08, TENTATIVE: 0x40, NOPREFIXROUTE: 0x200 } as const;
 
 export function encodeAddAddress(spec: AddressSpec, resolve: ResolveLink): NetlinkMessage {
   const writer = encodeAddress(RTM_ADDR.NEW, NLM_F.CREATE | NLM_F.REPLACE, spec, resolve);
@@ -80,5 +80,6 @@ export function decodeAddress(payload: Buffer): Address | undefined {
     prefixLength: payload.readUInt8(1),
     scope: scopeName(payload.readUInt8(3)),
     tentative: (flags & IFA_F.TENTATIVE) !== 0,
+    dadFailed: (flags & IFA_F.DADFAILED) !== 0,
   };
 }

@@ -55,6 +55,7 @@ export class FakeRoutes {
       metric: spec.metric ?? (family === 6 ? 1024 : 0),
       onlink: spec.onlink ?? false,
       mtuBytes: spec.mtuBytes,
+      advertisedMssBytes: spec.advertisedMssBytes,
       nextHops: (spec.nextHops ?? []).map((hop) => {
         const index =
           hop.link === undefined ? this.#routeLink(hop, request) : this.#links.find(hop.link, request).index;

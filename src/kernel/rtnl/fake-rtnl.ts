@@ -5,6 +5,8 @@
 import { bits, parseIp } from '../../model/ip.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 import type { Netns } from '../netns.ts';
+import type { BridgeVlan, BridgeVlanSpec } from './bridge.ts';
+import { FakeBridges } from './fake-bridges.ts';
 import { FakeRoutes } from './fake-routes.ts';
 import { isSameRule, ruleOf } from './fake-rules.ts';
 import { checkLinkName, encodeMac } from './names.ts';
@@ -55,6 +57,7 @@ class FakeNamespace implements rtnl.Rtnl {
   #rules: rtnl.Rule[] = [];
   #neighbours: rtnl.Neighbour[] = [];
   #forwarding: rtnl.ForwardingEntry[] = [];
+  readonly #bridges = new FakeBridges();
 
   constructor(namespaceOf: (netns?: Netns) => FakeNamespace) {
     this.#namespaceOf = namespaceOf;
@@ -75,12 +78,16 @@ class FakeNamespace implements rtnl.Rtnl {
       up: false,
       operState: 'down',
       loopback: false,
+      promiscuous: false,
       mtuBytes: 1500,
       mac: `02:00:00:00:${(index >> 8).toString(16).padStart(2, '0')}:${(index & 0xff).toString(16).padStart(2, '0')}`,
       master: undefined,
       group: 0,
+      alias: undefined,
       peerIndex: undefined,
       vxlan: undefined,
+      bridge: undefined,
+      bridgePort: undefined,
     };
   }
 
@@ -105,12 +112,18 @@ class FakeNamespace implements rtnl.Rtnl {
       if (peerHome === this && spec.peer.name === spec.name) throw refuse('EEXIST', request);
       if (peerHome) peerHome.#checkFree(spec.peer.name, request);
     }
-    const master = spec.master === undefined ? undefined : this.#find(spec.master, request).index;
-    const link = { ...this.#blankLink(checkLinkName(spec.name)), kind: spec.kind, master };
+    const master = spec.master === undefined ? undefined : this.#find(spec.master, request);
+    const link: FakeLink = { ...this.#blankLink(checkLinkName(spec.name)), kind: spec.kind };
+    this.#enslave(link, master);
     link.mtuBytes = spec.mtuBytes ?? (spec.kind === 'vxlan' ? 1450 : 1500);
     link.group = spec.group ?? 0;
     if (spec.mac !== undefined) link.mac = encodeMac(spec.mac) && spec.mac.toLowerCase();
     if (spec.kind === 'vxlan') link.vxlan = { ...spec };
+    if (spec.kind === 'bridge') {
+      const { vlanFiltering = false, multicastSnooping = true } = spec;
+      link.bridge = { vlanFiltering, multicastSnooping };
+      this.#bridges.join(link.index);
+    }
     this.#links.push(link);
     if (spec.kind === 'veth' && peerHome) peerHome.#addPeer(spec.peer, { namespace: this, link });
     if (spec.up) this.setLink(link.index, { up: true });
@@ -142,11 +155,29 @@ class FakeNamespace implements rtnl.Rtnl {
     if (change.mtuBytes !== undefined) link.mtuBytes = change.mtuBytes;
     if (change.mac !== undefined) link.mac = encodeMac(change.mac) && change.mac.toLowerCase();
     if (change.group !== undefined) link.group = change.group;
-    if (change.master === null) link.master = undefined;
-    else if (change.master !== undefined) link.master = this.#find(change.master, request).index;
+    if (change.alias !== undefined) link.alias = change.alias === '' ? undefined : change.alias;
+    if (change.promiscuous !== undefined) link.promiscuous = change.promiscuous;
+    if (change.bridge) {
+      if (!link.bridge) throw refuse('EOPNOTSUPP', request);
+      link.bridge = { ...link.bridge, ...change.bridge };
+    }
+    if (change.bridgePort) {
+      if (!link.bridgePort) throw refuse('EOPNOTSUPP', request);
+      link.bridgePort = { ...link.bridgePort, ...change.bridgePort };
+    }
+    if (change.master === null) this.#enslave(link, undefined);
+    else if (change.master !== undefined) this.#enslave(link, this.#find(change.master, request));
     if (change.up !== undefined) this.#setUp(link, change.up);
     if (change.netns) this.#move(link, this.#namespaceOf(change.netns), request);
     else this.#emit({ kind: 'link', change: 'new', link: snapshot(link) });
+  }
+
+  #enslave(link: FakeLink, master: FakeLink | undefined): void {
+    if (link.master === master?.index) return;
+    link.master = master?.index;
+    link.bridgePort = master?.bridge ? { hairpin: false, isolated: false } : undefined;
+    if (link.bridgePort) this.#bridges.join(link.index);
+    else this.#bridges.leave(link.index);
   }
 
   /** A link that goes down loses its routes and neighbours; a veth pair is running when both ends are up. */
@@ -198,6 +229,8 @@ class FakeNamespace implements rtnl.Rtnl {
   #remove(link: FakeLink): void {
     this.#links = this.#links.filter((each) => each !== link);
     this.#forwarding = this.#forwarding.filter((entry) => entry.link !== link.index);
+    this.#bridges.leave(link.index);
+    for (const port of this.#links) if (port.master === link.index) this.#enslave(port, undefined);
     this.#forget(link.index, { addresses: true });
     this.#emit({ kind: 'link', change: 'delete', link: snapshot(link) });
   }
@@ -221,7 +254,15 @@ class FakeNamespace implements rtnl.Rtnl {
     const { family } = parseIp(address);
     if (prefixLength < 0 || prefixLength > bits(family))
       throw new RangeError(`Bad prefix length ${prefixLength}`);
-    const value: rtnl.Address = { family, link, address, prefixLength, scope, tentative: false };
+    const value: rtnl.Address = {
+      family,
+      link,
+      address,
+      prefixLength,
+      scope,
+      tentative: false,
+      dadFailed: false,
+    };
     this.#addresses = this.#addresses.filter((each) => !isSameAddress(each, value));
     this.#addresses.push(value);
     this.#emit({ kind: 'address', change: 'new', address: value });
@@ -290,6 +331,18 @@ class FakeNamespace implements rtnl.Rtnl {
     );
     if (!found) throw refuse('ENOENT', `delete forwarding entry ${mac}`);
     this.#forwarding = this.#forwarding.filter((each) => each !== found);
+  }
+
+  addBridgeVlan(spec: BridgeVlanSpec): void {
+    this.#bridges.add(this.#find(spec.link, `add VLAN ${spec.first} of ${spec.link}`), spec);
+  }
+
+  deleteBridgeVlan(spec: Pick<BridgeVlanSpec, 'link' | 'first' | 'last' | 'self'>): void {
+    this.#bridges.delete(this.#find(spec.link, `delete VLAN ${spec.first} of ${spec.link}`), spec);
+  }
+
+  bridgeVlans({ link }: { link?: rtnl.LinkRef } = {}): BridgeVlan[] {
+    return this.#bridges.list(this.#index(link));
   }
 
   links(): rtnl.Link[] {

@@ -6,6 +6,9 @@ import { type NetlinkSocket, openNetlinkSocket } from '../netlink/netlink-socket
 import { type NetlinkReply } from '../netlink/reply.ts';
 import type { Netns } from '../netns.ts';
 import * as address from './address-codec.ts';
+import type { BridgeVlan, BridgeVlanSpec } from './bridge.ts';
+import * as bridge from './bridge-codec.ts';
+import { RTM_LINK } from './ifinfomsg.ts';
 import * as link from './link-codec.ts';
 import * as neighbour from './neighbour-codec.ts';
 import * as route from './route-codec.ts';
@@ -94,6 +97,12 @@ class Changes implements RtnlChanges {
   deleteForwardingEntry(spec: ForwardingEntrySpec): void {
     this.#submit(neighbour.encodeDeleteForwardingEntry(spec, this.#resolve));
   }
+  addBridgeVlan(spec: BridgeVlanSpec): void {
+    this.#submit(bridge.encodeAddBridgeVlan(spec, this.#resolve));
+  }
+  deleteBridgeVlan(spec: Pick<BridgeVlanSpec, 'link' | 'first' | 'last' | 'self'>): void {
+    this.#submit(bridge.encodeDeleteBridgeVlan(spec, this.#resolve));
+  }
 }
 
 /** RTNLGRP_* to join for each kind of event. */
@@ -155,7 +164,7 @@ class KernelRtnl extends Changes implements Rtnl {
   }
 
   links(): Link[] {
-    return this.#list(link.encodeListLinks(), link.RTM_LINK.NEW, link.decodeLink);
+    return this.#list(link.encodeListLinks(), RTM_LINK.NEW, link.decodeLink);
   }
 
   addresses({ link: ref, family }: { link?: LinkRef; family?: IpFamily } = {}): Address[] {
@@ -215,6 +224,13 @@ class KernelRtnl extends Changes implements Rtnl {
     return this.#list(message, neighbour.RTM_NEIGH.NEW, neighbour.decodeForwardingEntry);
   }
 
+  bridgeVlans({ link: ref }: { link?: LinkRef } = {}): BridgeVlan[] {
+    const index = ref === undefined ? undefined : this.#resolve(ref);
+    return this.#list(bridge.encodeListBridgeVlans(), RTM_LINK.NEW, bridge.decodeBridgeVlans)
+      .flat()
+      .filter((vlan) => index === undefined || vlan.link === index);
+  }
+
   #list<T>(message: NetlinkMessage, type: number, decode: (payload: Buffer) => T | undefined): T[] {
     const values: T[] = [];
     for (const reply of this.#socket.dump(message)) {
@@ -269,11 +285,11 @@ function families(family: IpFamily | undefined): readonly IpFamily[] {
 
 function decodeEvent({ type, payload }: NetlinkReply): RtnlEvent | undefined {
   switch (type) {
-    case link.RTM_LINK.NEW:
-    case link.RTM_LINK.DEL:
+    case RTM_LINK.NEW:
+    case RTM_LINK.DEL:
       // Bridges repeat the news of their ports with their own family in the header.
       if (payload.readUInt8(0) !== 0) return undefined;
-      return { kind: 'link', change: changeOf(type, link.RTM_LINK.NEW), link: link.decodeLink(payload) };
+      return { kind: 'link', change: changeOf(type, RTM_LINK.NEW), link: link.decodeLink(payload) };
     case address.RTM_ADDR.NEW:
     case address.RTM_ADDR.DEL: {
       const value = address.decodeAddress(payload);

@@ -1,5 +1,6 @@
 /** RTM_*NEIGH: struct ndmsg and NDA_* attributes (linux/neighbour.h), for ARP, neighbour discovery and bridges. */
 import type { IpFamily } from '../../model/ip.ts';
+import { AF } from '../ffi-sockets.ts';
 import { Attributes } from '../netlink/attributes.ts';
 import { MessageWriter, NLM_F, type NetlinkMessage } from '../netlink/message.ts';
 import type { ResolveLink } from './link-codec.ts';
@@ -17,7 +18,6 @@ import type { ForwardingEntry, ForwardingEntrySpec, Neighbour, NeighbourSpec } f
 
 export const RTM_NEIGH = { NEW: 28, DEL: 29, GET: 30 } as const;
 
-const AF_BRIDGE = 7;
 const NDA = { DST: 1, LLADDR: 2, IFINDEX: 8 } as const;
 const NTF = { SELF: 0x02, MASTER: 0x04 } as const;
 
@@ -100,7 +100,7 @@ export function encodeDeleteForwardingEntry(spec: ForwardingEntrySpec, resolve: 
 
 function encodeForwardingEntry(writer: MessageWriter, spec: ForwardingEntrySpec, resolve: ResolveLink): void {
   ndmsg(writer, {
-    family: AF_BRIDGE,
+    family: AF.BRIDGE,
     index: resolve(spec.link),
     state: neighbourStateNumber('permanent'),
     flags: spec.destination === undefined ? NTF.MASTER : NTF.SELF,
@@ -115,13 +115,13 @@ function describeEntry({ mac, link, destination }: ForwardingEntrySpec): string 
 
 export function encodeListForwardingEntries(index: number): NetlinkMessage {
   const writer = new MessageWriter(RTM_NEIGH.GET, 0);
-  return ndmsg(writer, { family: AF_BRIDGE, index }).finish('list forwarding entries');
+  return ndmsg(writer, { family: AF.BRIDGE, index }).finish('list forwarding entries');
 }
 
 export function decodeForwardingEntry(payload: Buffer): ForwardingEntry | undefined {
   const attributes = new Attributes(payload, 12);
   const mac = decodeMac(attributes.get(NDA.LLADDR));
-  if (payload.readUInt8(0) !== AF_BRIDGE || mac === undefined) return undefined;
+  if (payload.readUInt8(0) !== AF.BRIDGE || mac === undefined) return undefined;
   const destination = attributes.get(NDA.DST);
   return {
     link: payload.readInt32LE(4),

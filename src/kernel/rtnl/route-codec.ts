@@ -34,7 +34,7 @@ const RTA = {
   MARK: 16,
   VIA: 18,
 } as const;
-const RTAX_MTU = 2;
+const RTAX = { MTU: 2, ADVMSS: 8 } as const;
 const RTNH_F_ONLINK = 4;
 const RTM_F = { LOOKUP_TABLE: 0x1000, FIB_MATCH: 0x2000 } as const;
 
@@ -107,9 +107,12 @@ function encodeRoute(
   if (table > 255) writer.attrU32(RTA.TABLE, table);
   if (spec.metric !== undefined) writer.attrU32(RTA.PRIORITY, spec.metric);
   if (spec.source !== undefined) writer.attrBytes(RTA.PREFSRC, encodeIp(spec.source).bytes);
-  if (spec.mtuBytes !== undefined) {
-    const { mtuBytes } = spec;
-    writer.attrNested(RTA.METRICS, () => writer.attrU32(RTAX_MTU, mtuBytes));
+  const { mtuBytes, advertisedMssBytes } = spec;
+  if (mtuBytes !== undefined || advertisedMssBytes !== undefined) {
+    writer.attrNested(RTA.METRICS, () => {
+      if (mtuBytes !== undefined) writer.attrU32(RTAX.MTU, mtuBytes);
+      if (advertisedMssBytes !== undefined) writer.attrU32(RTAX.ADVMSS, advertisedMssBytes);
+    });
   }
   if (spec.link !== undefined) writer.attrU32(RTA.OIF, resolve(spec.link));
   if (spec.gateway !== undefined) encodeGateway(writer, spec.gateway, dst.family);
@@ -178,6 +181,7 @@ export function decodeRoute(payload: Buffer): Route | undefined {
   const dst = attributes.get(RTA.DST);
   const source = attributes.get(RTA.PREFSRC);
   const multipath = attributes.get(RTA.MULTIPATH);
+  const metrics = attributes.nested(RTA.METRICS);
   return {
     family,
     type: routeTypeName(payload.readUInt8(7)),
@@ -190,7 +194,8 @@ export function decodeRoute(payload: Buffer): Route | undefined {
     protocol: payload.readUInt8(5),
     metric: attributes.u32(RTA.PRIORITY) ?? 0,
     onlink: (payload.readUInt32LE(8) & RTNH_F_ONLINK) !== 0,
-    mtuBytes: attributes.nested(RTA.METRICS)?.u32(RTAX_MTU),
+    mtuBytes: metrics?.u32(RTAX.MTU),
+    advertisedMssBytes: metrics?.u32(RTAX.ADVMSS),
     nextHops: multipath ? decodeNextHops(multipath) : [],
   };
 }

@@ -156,10 +156,18 @@ export function testRtnl(name: string, { create }: Subject): void {
 
   test(`${name}: routes live in tables of their own, large numbers included`, () => {
     const rtnl = withVeth();
-    rtnl.replaceRoute({ dst: '10.9.0.0/16', link: 'a', table: 1000 });
+    rtnl.replaceRoute({
+      dst: '10.9.0.0/16',
+      link: 'a',
+      table: 1000,
+      mtuBytes: 1300,
+      advertisedMssBytes: 1200,
+    });
     assert.deepEqual(
-      rtnl.routes({ table: 1000 }).map(({ dst, table }) => [dst, table]),
-      [['10.9.0.0/16', 1000]],
+      rtnl
+        .routes({ table: 1000 })
+        .map(({ dst, table, mtuBytes, advertisedMssBytes }) => [dst, table, mtuBytes, advertisedMssBytes]),
+      [['10.9.0.0/16', 1000, 1300, 1200]],
     );
     assert.deepEqual(rtnl.routes({ table: 1001 }), []);
     assert.ok(!rtnl.routes({ family: 4 }).some(({ dst }) => dst === '10.9.0.0/16'));
@@ -244,6 +252,62 @@ export function testRtnl(name: string, { create }: Subject): void {
       rtnl.forwardingEntries({ link: 'vx' }).map(({ mac, destination, self }) => [mac, destination, self]),
       [[everyone, '192.0.2.3', true]],
     );
+  });
+
+  test(`${name}: a link has an alias, and can be promiscuous`, () => {
+    const rtnl = withVeth();
+    rtnl.setLink('a', { alias: 'pod default/web', promiscuous: true });
+    assert.deepEqual([rtnl.link('a')?.alias, rtnl.link('a')?.promiscuous], ['pod default/web', true]);
+    assert.equal(rtnl.link('a')?.up, true, 'other flags stay');
+    rtnl.setLink('a', { alias: '', promiscuous: false });
+    assert.deepEqual([rtnl.link('a')?.alias, rtnl.link('a')?.promiscuous], [undefined, false]);
+  });
+
+  test(`${name}: a bridge and its ports have properties`, () => {
+    const { rtnl } = create();
+    rtnl.addLink({ kind: 'bridge', name: 'br0', multicastSnooping: false });
+    rtnl.addLink({ kind: 'veth', name: 'a', master: 'br0', peer: { name: 'b' } });
+    assert.deepEqual(rtnl.link('br0')?.bridge, { vlanFiltering: false, multicastSnooping: false });
+    rtnl.setLink('br0', { bridge: { multicastSnooping: true } });
+    assert.equal(rtnl.link('br0')?.bridge?.multicastSnooping, true);
+    assert.deepEqual(rtnl.link('a')?.bridgePort, { hairpin: false, isolated: false });
+    rtnl.setLink('a', { bridgePort: { hairpin: true } });
+    rtnl.setLink('a', { bridgePort: { isolated: true } });
+    assert.deepEqual(rtnl.link('a')?.bridgePort, { hairpin: true, isolated: true });
+    assert.equal(rtnl.link('b')?.bridgePort, undefined);
+    fails(() => rtnl.setLink('b', { bridgePort: { hairpin: true } }), 'EOPNOTSUPP');
+    rtnl.deleteLink('br0');
+    assert.deepEqual([rtnl.link('a')?.master, rtnl.link('a')?.bridgePort], [undefined, undefined]);
+  });
+
+  test(`${name}: VLANs of a bridge and its ports`, (t) => {
+    const { rtnl } = create();
+    try {
+      rtnl.addLink({ kind: 'bridge', name: 'br0', vlanFiltering: true });
+    } catch (error) {
+      if (!isErrno(error, 'EOPNOTSUPP')) throw error;
+      t.skip('this kernel has no bridge VLAN filtering (CONFIG_BRIDGE_VLAN_FILTERING)');
+      return;
+    }
+    assert.equal(rtnl.link('br0')?.bridge?.vlanFiltering, true);
+    rtnl.addLink({ kind: 'veth', name: 'a', master: 'br0', peer: { name: 'b' } });
+    const vlans = (link: string): string[] =>
+      rtnl.bridgeVlans({ link }).map(({ first, last, pvid, untagged }) => {
+        const range = first === last ? `${first}` : `${first}-${last}`;
+        return `${range}${pvid ? ' pvid' : ''}${untagged ? ' untagged' : ''}`;
+      });
+    assert.deepEqual([vlans('a'), vlans('br0')], [['1 pvid untagged'], ['1 pvid untagged']]);
+    rtnl.addBridgeVlan({ link: 'a', first: 100, pvid: true, untagged: true });
+    rtnl.addBridgeVlan({ link: 'a', first: 200, last: 205 });
+    rtnl.addBridgeVlan({ link: 'br0', first: 100, self: true });
+    rtnl.deleteBridgeVlan({ link: 'a', first: 202, last: 203 });
+    assert.deepEqual(vlans('a'), ['1 untagged', '100 pvid untagged', '200-201', '204-205']);
+    assert.deepEqual(vlans('br0'), ['1 pvid untagged', '100']);
+    rtnl.deleteBridgeVlan({ link: 'a', first: 1 });
+    assert.equal(vlans('a').includes('1 untagged'), false);
+    fails(() => rtnl.addBridgeVlan({ link: 'a', first: 300, last: 310, pvid: true }), 'EINVAL');
+    fails(() => rtnl.addBridgeVlan({ link: 'b', first: 5 }), 'EOPNOTSUPP');
+    assert.throws(() => rtnl.addBridgeVlan({ link: 'a', first: 4095 }), RangeError);
   });
 
   test(`${name}: batch does all it can, then throws the first error unless it is tolerated`, () => {

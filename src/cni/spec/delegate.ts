@@ -28,10 +28,11 @@ export interface DelegateOptions {
   readonly version: CniVersion;
   readonly raw: JsonObject;
   readonly findPlugin?: FindPlugin | undefined;
+  readonly longLived: boolean;
 }
 
 export function createDelegate(options: DelegateOptions): Delegate {
-  const { environment, path, version, raw, findPlugin } = options;
+  const { environment, path, version, raw, findPlugin, longLived } = options;
   return {
     async run(type, command = options.command, config = raw) {
       const file = findExecutable(type, path);
@@ -45,6 +46,7 @@ export function createDelegate(options: DelegateOptions): Delegate {
         environment: { ...environment, CNI_COMMAND: command },
         stdin: JSON.stringify(config),
         findPlugin,
+        longLived,
       };
       const answer = own ? await own.answer(input) : await execute(file ?? '', input);
       if (answer.stderr) process.stderr.write(answer.stderr);

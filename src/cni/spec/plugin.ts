@@ -4,7 +4,7 @@
  */
 import { statfsSync } from 'node:fs';
 import { type Attachment, type NetworkConfig, parseNetworkConfig, versionForErrors } from './config.ts';
-import { type Delegate, type FindPlugin, createDelegate } from './delegate.ts';
+import { type Delegate, type DelegateOptions, type FindPlugin, createDelegate } from './delegate.ts';
 import { type CniEnvironment, type Parameters, parseEnvironment } from './environment.ts';
 import { CniError, cniErrorCodes, errorObject, toCniError } from './error.ts';
 import type { JsonObject } from './json.ts';
@@ -28,6 +28,8 @@ export interface PluginRequest<C> {
   /** For GC: what must stay. */
   readonly validAttachments: readonly Attachment[];
   readonly delegate: Delegate;
+  /** Whether the process goes on after the answer, so that what is slow and harmless may be done later. */
+  readonly longLived: boolean;
 }
 
 /** What ADD returns; the version is put in afterwards. */
@@ -62,6 +64,8 @@ export interface PluginInput {
   readonly stdin: string;
   /** Finds plugins to delegate to inside this program. */
   readonly findPlugin?: FindPlugin | undefined;
+  /** Of a server; not so unless told. */
+  readonly longLived?: boolean;
 }
 
 export interface PluginAnswer {
@@ -101,7 +105,7 @@ export function definePlugin<C>(definition: PluginDefinition<C>): Plugin {
 async function run<C>(
   definition: PluginDefinition<C>,
   versions: readonly CniVersion[],
-  { environment, stdin, findPlugin }: PluginInput,
+  { environment, stdin, findPlugin, longLived = false }: PluginInput,
 ): Promise<JsonObject | undefined> {
   const parameters = parseEnvironment(environment, definition.args);
   const { command, path } = parameters;
@@ -116,6 +120,7 @@ async function run<C>(
     environment,
     findPlugin,
     path,
+    longLived,
   });
   switch (command) {
     case 'ADD': {
@@ -148,7 +153,7 @@ function createRequest<C>(
   { parse }: PluginDefinition<C>,
   parameters: Parameters,
   network: NetworkConfig,
-  options: { environment: CniEnvironment; findPlugin: FindPlugin | undefined; path: readonly string[] },
+  options: Pick<DelegateOptions, 'environment' | 'findPlugin' | 'path' | 'longLived'>,
 ): PluginRequest<C> {
   const { command, containerId, netns, ifName, args, path } = parameters;
   const { prevResult, validAttachments = [], cniVersion, raw } = network;
@@ -164,6 +169,7 @@ function createRequest<C>(
     ...(prevResult && { prevResult }),
     validAttachments,
     delegate: createDelegate({ ...options, command, version: cniVersion, raw }),
+    longLived: options.longLived,
   };
 }
 

@@ -5,7 +5,7 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Client, credentials } from '@grpc/grpc-js';
-import { type ServiceDefinition, loadSync } from '@grpc/proto-loader';
+import { loadSync } from '@grpc/proto-loader';
 
 const PROTO = `
 syntax = "proto3";
@@ -138,7 +138,7 @@ export function connectCri(socket: string, directory: string): Cri {
 
   const call = <R extends object>(name: string, request: object): Promise<R> =>
     new Promise((done, fail) => {
-      const method = (service as ServiceDefinition)[name];
+      const method = service[name];
       if (method === undefined) throw new Error(`${name} is no method of RuntimeService`);
       const { path, requestSerialize, responseDeserialize } = method;
       client.makeUnaryRequest<object, object>(

@@ -8,6 +8,14 @@ export interface Sandbox {
   readonly name: string;
   readonly uid: string;
   readonly netns: Netns;
+  /** Of the pod's end; `eth0` unless told. */
+  readonly interfaceName?: string;
+  /** Addresses of the node's pod CIDRs that it shall have, at most one of each; the next in turn unless told. */
+  readonly requestedAddresses?: readonly string[];
+  /** Addresses that somebody else's IPAM gave it: the node's own is not asked. */
+  readonly assignedAddresses?: readonly string[];
+  /** Of the pod's end; made of its first address unless told. */
+  readonly mac?: string;
   /** Ports of the node that lead to the pod (`hostPort`), as in CNI's capability `portMappings`. */
   readonly portMappings?: readonly PortMapping[];
   /** Limits of the pod's traffic, as in CNI's capability `bandwidth`. */
@@ -31,6 +39,14 @@ export interface Bandwidth {
   readonly egressBurst?: number;
 }
 
+/**
+ * How pods are connected: `routed` by a link of their own with a route to each, or `bridge` as ports of `cbr0`, which
+ * has the gateway's address of the node's pod CIDR.
+ */
+export type LinkMode = 'routed' | 'bridge';
+
+export const linkModes = ['routed', 'bridge'] as const satisfies readonly LinkMode[];
+
 /** What a pod got. */
 export interface PodAttachment {
   /** Addresses without prefix length, IPv4 first. */
@@ -45,5 +61,5 @@ export interface PodAttachment {
 export interface PodNetwork {
   add(sandbox: Sandbox): Promise<PodAttachment>;
   /** Succeeds for a sandbox that was never added. */
-  del(sandbox: Pick<Sandbox, 'containerId'>): Promise<void>;
+  del(sandbox: Pick<Sandbox, 'containerId' | 'interfaceName'>): Promise<void>;
 }

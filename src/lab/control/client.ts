@@ -10,7 +10,7 @@ import {
   type ControlMethods,
   type ControlResponse,
 } from './protocol.ts';
-import { socketFd } from './socket-fd.ts';
+import { socketFd } from '../../kernel/socket-fd.ts';
 
 /** A connection to a running lab. */
 export interface ControlClient {

@@ -9,7 +9,7 @@ import {
   type ControlRequest,
   type ControlResponse,
 } from './protocol.ts';
-import { socketFd } from './socket-fd.ts';
+import { socketFd } from '../../kernel/socket-fd.ts';
 
 export type ControlHandlers = {
   readonly [M in ControlMethod]: (

@@ -35,27 +35,45 @@ export function createDelegate(options: DelegateOptions): Delegate {
   const { environment, path, version, raw, findPlugin, longLived } = options;
   return {
     async run(type, command = options.command, config = raw) {
-      const file = findExecutable(type, path);
-      const own = file === undefined || isOwnShim(file) ? await findPlugin?.(type) : undefined;
-      if (!own && file === undefined)
-        throw new CniError(`No plugin ${JSON.stringify(type)} is installed`, {
-          code: cniErrorCodes.invalidConfig,
-          details: `Searched: ${path.join(', ') || 'nothing, for CNI_PATH is empty'}.`,
-        });
-      const input = {
+      const stdout = await callPlugin(type, {
+        path,
         environment: { ...environment, CNI_COMMAND: command },
         stdin: JSON.stringify(config),
         findPlugin,
         longLived,
-      };
-      const answer = own ? await own.answer(input) : await execute(file ?? '', input);
-      if (answer.stderr) process.stderr.write(answer.stderr);
-      if (answer.exitCode !== 0) throw failure(type, answer);
+      });
       if (command !== 'ADD') return undefined;
-      const result = parseJsonObject(answer.stdout, `The answer of plugin ${type}`);
+      const result = parseJsonObject(stdout, `The answer of plugin ${type}`);
       return parseResult(result, { version, path: `${type}: ` });
     },
   };
+}
+
+export interface PluginCall extends Pick<DelegateOptions, 'environment' | 'path' | 'findPlugin'> {
+  readonly stdin: string;
+  readonly longLived: boolean;
+}
+
+/**
+ * Runs the plugin `type` of `path` and resolves with what it printed. When its file is our own forwarder, or there is
+ * none, `findPlugin` is asked for it first.
+ *
+ * @throws CniError: the plugin's own, or invalid configuration when there is no such plugin
+ */
+export async function callPlugin(type: string, call: PluginCall): Promise<string> {
+  const { path, environment, stdin, findPlugin, longLived } = call;
+  const file = findExecutable(type, path);
+  const own = file === undefined || isOwnShim(file) ? await findPlugin?.(type) : undefined;
+  if (!own && file === undefined)
+    throw new CniError(`No plugin ${JSON.stringify(type)} is installed`, {
+      code: cniErrorCodes.invalidConfig,
+      details: `Searched: ${path.join(', ') || 'nothing, for CNI_PATH is empty'}.`,
+    });
+  const input = { environment, stdin, findPlugin, longLived };
+  const answer = own ? await own.answer(input) : await execute(file ?? '', input);
+  if (answer.stderr) process.stderr.write(answer.stderr);
+  if (answer.exitCode !== 0) throw failure(type, answer);
+  return answer.stdout;
 }
 
 interface Answer {

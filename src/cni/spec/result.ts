@@ -182,7 +182,8 @@ function parseIpField(fields: Fields, interfaceCount: number): CniIp {
   return { address, ...(gateway && { gateway }), ...(known !== undefined && { interface: known }) };
 }
 
-function parseRoute(fields: Fields): CniRoute {
+/** One object of `routes`, in a result or in the configuration of an IPAM plugin. */
+export function parseRoute(fields: Fields): CniRoute {
   const dst = fields.requiredString('dst');
   if (!tryParseCidr(dst)) throw fields.error('dst', 'an address with its prefix length');
   const gw = fields.string('gw');

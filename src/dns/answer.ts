@@ -13,6 +13,8 @@ export interface AnswerOptions {
   readonly rcode: number;
   /** Whether we are the authority for it, as opposed to passing on what an upstream said. */
   readonly authoritative: boolean;
+  /** An upstream calls it authentic; said to clients that asked for it. */
+  readonly authenticated?: boolean;
   /** Which of the addresses comes first, counted round. */
   readonly turn: number;
   /** EDNS options to send to a client that speaks EDNS. */
@@ -51,7 +53,7 @@ export function writeAnswer(
   query: Query,
   answer: PreparedAnswer,
   room: AnswerRoom,
-  { rcode, authoritative, turn, options = NO_OPTIONS }: AnswerOptions,
+  { rcode, authoritative, authenticated = false, turn, options = NO_OPTIONS }: AnswerOptions,
 ): number {
   const { out } = room;
   const { questionEnd, edns } = query;
@@ -78,6 +80,7 @@ export function writeAnswer(
     FLAG.RA |
     truncated |
     (authoritative ? FLAG.AA : 0) |
+    (authenticated && (query.authenticData || edns?.dnssecOk === true) ? FLAG.AD : 0) |
     (message.readUInt16BE(2) & (FLAG.RD | FLAG.CD)) |
     (rcode & 0xf);
   out.writeUInt16BE(flags, 2);
@@ -86,7 +89,7 @@ export function writeAnswer(
   out.writeUInt16BE(authority, 8);
   out.writeUInt16BE(additional + (edns === undefined ? 0 : 1), 10);
   const end = questionEnd + length;
-  return edns === undefined ? end : writeOpt(out, end, { rcode, options });
+  return edns === undefined ? end : writeOpt(out, end, { rcode, dnssecOk: edns.dnssecOk, options });
 }
 
 /** Writes an answer to what could not be read as a query: the header, and the question if it was legible. */
@@ -136,13 +139,14 @@ function copyRotated(
 function writeOpt(
   out: Buffer,
   start: number,
-  { rcode, options }: { rcode: number; options: Buffer },
+  { rcode, dnssecOk, options }: { rcode: number; dnssecOk: boolean; options: Buffer },
 ): number {
   out[start] = 0;
   out.writeUInt16BE(TYPE.OPT, start + 1);
   out.writeUInt16BE(EDNS_BYTES, start + 3);
   out[start + 5] = rcode >> 4;
-  out.fill(0, start + 6, start + 9);
+  out[start + 6] = 0;
+  out.writeUInt16BE(dnssecOk ? 0x8000 : 0, start + 7);
   out.writeUInt16BE(options.length, start + 9);
   options.copy(out, start + OPT_BYTES);
   return start + OPT_BYTES + options.length;

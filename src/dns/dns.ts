@@ -4,7 +4,10 @@ import type { ServiceInformers } from '../cluster/service-informers.ts';
 import { errorMessage } from '../model/errors.ts';
 import { type Listener, listenTcp, listenUdp, type ListenOptions } from './listeners.ts';
 import { type PodRecords, Responder } from './responder.ts';
-import { createUpstreams, parseUpstream } from './upstream.ts';
+import { AnswerCache } from './outside/cache.ts';
+import { createForward } from './outside/forward.ts';
+import { createResolver } from './outside/resolver.ts';
+import { parseUpstream } from './outside/upstream.ts';
 import { watchObjects } from './watch.ts';
 import type { ZoneOptions } from './zone/plan.ts';
 import { createZone, type Zone } from './zone/zone.ts';
@@ -59,7 +62,8 @@ export function createDns({
     forwards: upstreams.length > 0,
     onError: (error) => log('error', `DNS: a question could not be answered: ${errorMessage(error)}`),
   });
-  const asked = createUpstreams({ upstreams: upstreams.map(parseUpstream) });
+  const forward = createForward({ upstreams: upstreams.map(parseUpstream), policy: 'sequential' });
+  const resolver = createResolver({ upstreams: forward, cache: new AnswerCache() });
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {});
 
@@ -69,7 +73,7 @@ export function createDns({
     try {
       // Before the zone is complete it would deny names that exist; clients ask a silent server again.
       await watch.synced;
-      const options = addresses.map((address) => ({ address, port, responder, upstreams: asked }));
+      const options = addresses.map((address) => ({ address, port, responder, resolver }));
       const servers = options.flatMap((each) => [
         keepListening(listenUdp, each, { signal, log }),
         keepListening(listenTcp, each, { signal, log }),
@@ -80,6 +84,7 @@ export function createDns({
       ready.reject(error);
       if (!signal.aborted) throw error;
     }
+    forward.close();
     await watching;
   }
 

@@ -2,9 +2,9 @@ import { createServer, type Socket } from 'node:net';
 
 import { openDatagramSocket } from '../kernel/datagram-socket.ts';
 import type { AnswerRoom } from './answer.ts';
-import { answerFromOutside } from './forwarder.ts';
+import { answerFromOutside, writeResolution } from './outside/write.ts';
 import type { OutsideQuestion, Responder } from './responder.ts';
-import type { Upstreams } from './upstream.ts';
+import type { Resolver } from './outside/resolver.ts';
 import { MAX_BYTES } from './wire/constants.ts';
 import { readFrames, writeFrame } from './wire/frame.ts';
 
@@ -13,7 +13,7 @@ export interface ListenOptions {
   /** 0 lets the kernel choose. */
   readonly port: number;
   readonly responder: Responder;
-  readonly upstreams: Upstreams;
+  readonly resolver: Resolver;
 }
 
 export interface Listener {
@@ -34,7 +34,7 @@ const MAX_UNREAD_BYTES = 256 * 1024;
 const MAX_PIPELINED = 64;
 
 /** Answers over UDP. Throws `SyscallError` when the address cannot be bound. */
-export function listenUdp({ address, port, responder, upstreams }: ListenOptions): Listener {
+export function listenUdp({ address, port, responder, resolver }: ListenOptions): Listener {
   const failed = Promise.withResolvers<unknown>();
   const socket = openDatagramSocket({
     address,
@@ -44,10 +44,12 @@ export function listenUdp({ address, port, responder, upstreams }: ListenOptions
     answer(message, length, out, peer) {
       const answer = responder.respond(message, length, { out, transport: 'udp' });
       if (typeof answer === 'number') return answer;
+      const known = resolver.known(answer.question);
+      if (known !== undefined) return writeResolution(message, answer, known, { out, transport: 'udp' });
       const kept = Buffer.from(message.subarray(0, length));
       const room: AnswerRoom = { out: Buffer.allocUnsafe(MAX_QUERY_BYTES), transport: 'udp' };
       const from = peer.copy();
-      void answerFromOutside(upstreams, kept, answer, room).then((written) =>
+      void answerFromOutside(resolver, kept, answer, room).then((written) =>
         socket.send(room.out.subarray(0, written), from),
       );
       return 0;
@@ -57,7 +59,7 @@ export function listenUdp({ address, port, responder, upstreams }: ListenOptions
 }
 
 /** Answers over TCP. Rejects when the address cannot be bound. */
-export async function listenTcp({ address, port, responder, upstreams }: ListenOptions): Promise<Listener> {
+export async function listenTcp({ address, port, responder, resolver }: ListenOptions): Promise<Listener> {
   const failed = Promise.withResolvers<unknown>();
   const connections = new Set<Socket>();
   const out = Buffer.allocUnsafe(MAX_BYTES);
@@ -84,7 +86,7 @@ export async function listenTcp({ address, port, responder, upstreams }: ListenO
     const answerLater = async (message: Buffer, outside: OutsideQuestion): Promise<void> => {
       const room: AnswerRoom = { out: Buffer.allocUnsafe(MAX_BYTES), transport: 'tcp' };
       open++;
-      const written = await answerFromOutside(upstreams, message, outside, room);
+      const written = await answerFromOutside(resolver, message, outside, room);
       open--;
       reply(room.out.subarray(0, written));
     };

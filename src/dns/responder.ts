@@ -1,4 +1,5 @@
 import { type AnswerRoom, EMPTY_ANSWER, extendedError, writeAnswer, writeRefusal } from './answer.ts';
+import type { Question } from './outside/question.ts';
 import { parseDashedAddress } from './wire/address.ts';
 import { CLASS, HEADER_BYTES, RCODE, TYPE } from './wire/constants.ts';
 import { type DnsQuestion, type DnsRecord, recordType } from './wire/message.ts';
@@ -11,8 +12,8 @@ import type { Zone, ZoneName } from './zone/zone.ts';
 /** A question whose answer lies outside the zone, wholly (`chain` empty) or behind a CNAME record of ours. */
 export interface OutsideQuestion {
   readonly query: Query;
-  /** The name to ask for. */
-  readonly target: string;
+  /** What to ask for. */
+  readonly question: Question;
   /** Our records that led there. */
   readonly chain: readonly DnsRecord[];
 }
@@ -98,7 +99,7 @@ export class Responder {
   #answerMissing(message: Buffer, query: Query, room: AnswerRoom): number | OutsideQuestion {
     const zone = this.#zone.authority(query.key);
     const inside = zone !== undefined && !zone.endsWith('\x04arpa\0');
-    if (!inside && this.#forwards) return { query, target: printKey(query.key), chain: [] };
+    if (!inside && this.#forwards) return { query, question: questionFor(query, query.key), chain: [] };
     if (zone === undefined) return this.#fail(message, query, room, RCODE.SERVFAIL, NO_UPSTREAM);
     const pod = inside && this.#podRecords === 'insecure' ? this.#podAddress(query.key) : undefined;
     if (pod === undefined) return this.#negative(message, query, { zone, exists: false }, room);
@@ -135,7 +136,7 @@ export class Responder {
       const name = this.#zone.find(key);
       if (name === undefined) {
         const inside = this.#zone.authority(key) !== undefined;
-        if (!inside && this.#forwards) return { query, target, chain };
+        if (!inside && this.#forwards) return { query, question: questionFor(query, key), chain };
         if (!inside) break;
         return this.#negative(message, query, { zone: this.#apex, exists: false, chain }, room);
       }
@@ -192,6 +193,11 @@ export class Responder {
     this.#turn = (this.#turn + 1) & 0xffff;
     return writeAnswer(message, query, answer, room, { rcode, authoritative: true, turn: this.#turn });
   }
+}
+
+/** What the client's question is about once aliases have been followed to `key`. */
+function questionFor({ type, edns, checkingDisabled }: Query, key: NameKey): Question {
+  return { key, type, dnssecOk: edns?.dnssecOk ?? false, checkingDisabled };
 }
 
 function questionOf({ key, type }: Query): DnsQuestion {

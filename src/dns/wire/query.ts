@@ -9,8 +9,22 @@ export interface Query {
   readonly class: number;
   /** Offset after the question: what an answer copies from the query, header apart. */
   readonly questionEnd: number;
-  /** The client's EDNS record, undefined without one (RFC 6891). */
-  readonly edns: { readonly udpBytes: number; readonly version: number } | undefined;
+  /** The client checks signatures itself (CD), and wants to know whether we did (AD) (RFC 4035, RFC 6840). */
+  readonly checkingDisabled: boolean;
+  readonly authenticData: boolean;
+  /** The client's EDNS record, undefined without one. */
+  readonly edns: Edns | undefined;
+}
+
+/** What a client says of itself (RFC 6891). */
+export interface Edns {
+  readonly udpBytes: number;
+  readonly version: number;
+  /** It wants DNSSEC records (the DO bit, RFC 3225). */
+  readonly dnssecOk: boolean;
+  /** Where its options stand in the message. */
+  readonly optionsAt: number;
+  readonly optionsEnd: number;
 }
 
 /** Why a message gets no answer from the zone: an error code to return, or silence. */
@@ -54,6 +68,8 @@ export function parseQuery(message: Buffer, length: number = message.length): Qu
     type: message.readUInt16BE(nameEnd),
     class: message.readUInt16BE(nameEnd + 2),
     questionEnd,
+    checkingDisabled: (flags & FLAG.CD) !== 0,
+    authenticData: (flags & FLAG.AD) !== 0,
   };
   if (additional === 0) {
     return questionEnd === length
@@ -93,12 +109,14 @@ function parseAdditional(
     const type = message.readUInt16BE(at);
     const udpBytes = message.readUInt16BE(at + 2);
     const version = message[at + 5] ?? 0;
+    const dnssecOk = ((message[at + 6] ?? 0) & 0x80) !== 0;
+    const optionsAt = at + 10;
     at += 10 + message.readUInt16BE(at + 8);
     if (at > length) return 'an additional record runs beyond the message';
     if (type !== TYPE.OPT) continue;
     if (edns !== undefined) return 'more than one EDNS record';
     if (message[owner] !== 0) return 'the EDNS record is not at the root';
-    edns = { udpBytes, version };
+    edns = { udpBytes, version, dnssecOk, optionsAt, optionsEnd: at };
   }
   return at === length ? { edns } : 'bytes behind the last record';
 }

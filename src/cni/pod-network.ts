@@ -1,4 +1,5 @@
 import type { Netns } from '../kernel/netns.ts';
+import type { Bandwidth, PortMapping } from './spec/runtime-config.ts';
 
 /** A pod's sandbox: the namespace that keeps the pod's address while its containers come and go. */
 export interface Sandbox {
@@ -8,6 +9,8 @@ export interface Sandbox {
   readonly name: string;
   readonly uid: string;
   readonly netns: Netns;
+  /** The name of the network it joins; `podnet` unless told. */
+  readonly network?: string;
   /** Of the pod's end; `eth0` unless told. */
   readonly interfaceName?: string;
   /** Addresses of the node's pod CIDRs that it shall have, at most one of each; the next in turn unless told. */
@@ -20,23 +23,6 @@ export interface Sandbox {
   readonly portMappings?: readonly PortMapping[];
   /** Limits of the pod's traffic, as in CNI's capability `bandwidth`. */
   readonly bandwidth?: Bandwidth;
-}
-
-/** A port of the node that leads to one of the pod's, of both IP families unless `hostIP` is of one. */
-export interface PortMapping {
-  readonly hostPort: number;
-  readonly containerPort: number;
-  readonly protocol: 'tcp' | 'udp' | 'sctp';
-  /** Only on this address of the node; every address, loopback too, unless told. */
-  readonly hostIP?: string;
-}
-
-/** Rates in bits a second, bursts in bits; what is absent or 0 is not limited. Directions are the pod's. */
-export interface Bandwidth {
-  readonly ingressRate?: number;
-  readonly ingressBurst?: number;
-  readonly egressRate?: number;
-  readonly egressBurst?: number;
 }
 
 /**

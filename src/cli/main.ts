@@ -1,6 +1,7 @@
 /** The command line. Commands are loaded when they are called, so that each starts as fast as it can. */
 import { Command, CommanderError } from 'commander';
 import { PodnetError, errorMessage } from '../model/errors.ts';
+import { addCniCommands } from './cni-commands.ts';
 import { addLabCommands } from './lab-commands.ts';
 import { examples } from './options.ts';
 import { err } from './terminal.ts';
@@ -24,6 +25,7 @@ const program = new Command('podnet')
   );
 
 addLabCommands(program);
+addCniCommands(program);
 
 /** commander would end the process itself. */
 function overrideExit(command: Command): void {

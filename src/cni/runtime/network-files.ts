@@ -84,6 +84,11 @@ export function printNetwork({ raw, name, cniVersion, plugins }: NetworkConfigLi
   return JSON.stringify({ ...list, loadOnlyInlinedPlugins: true, plugins });
 }
 
+/** Reads what `printNetwork` printed. @throws CniError */
+export function parseStoredNetwork(text: string): NetworkConfigList {
+  return parseNetworkConfigList(text, 'The remembered network');
+}
+
 /** Paths in the order of their names' bytes. A directory that does not exist has none. */
 function filesIn(directory: string, extensions: readonly string[]): string[] {
   try {

@@ -128,10 +128,11 @@ class ListRuntime implements CniRuntime {
       }
     }
     const error = toCniError(thrown);
-    if (left.length === 0) return thrown instanceof PodnetError ? thrown : error;
-    const details = [error.details, `Undoing it failed as well: ${left.join('; ')}`]
+    const more = left.filter((message) => message !== error.message);
+    if (more.length === 0) return thrown instanceof PodnetError ? thrown : error;
+    const details = [error.details, `Undoing it failed as well: ${more.join('; ')}`]
       .filter(Boolean)
-      .join('. ');
+      .join('; ');
     return new CniError(error.message, { code: error.code, details, cause: thrown });
   }
 

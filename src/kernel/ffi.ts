@@ -87,6 +87,7 @@ const c = {
   fcntl: library.func('fcntl', 'int', ['int', 'int', 'long']) as Int,
   sethostname: declare('int sethostname(const char *name, size_t length)'),
   schedSetaffinity: declare('int sched_setaffinity(int pid, size_t size, const void *mask)'),
+  flock: declare('int flock(int fd, int operation)'),
   pipe2: declare('int pipe2(void *fds, int flags)'),
 };
 
@@ -204,6 +205,16 @@ export function ioctl(fd: number, request: number, argument: Buffer): number {
 /** fcntl(2) with a number. */
 export function fcntl(fd: number, command: number, value: number): number {
   return check('fcntl', c.fcntl(fd, command, value), koffi.errno(), `command ${command} on ${fd}`);
+}
+
+/** flock(2), exclusively: false when another open file has the lock. It ends when the descriptor is closed. */
+export function tryFlock(fd: number): boolean {
+  const [LOCK_EX, LOCK_NB] = [2, 4];
+  const result = c.flock(fd, LOCK_EX | LOCK_NB);
+  const errno = koffi.errno();
+  if (result < 0 && errno === koffi.os.errno.EAGAIN) return false;
+  check('flock', result, errno, `${fd}`);
+  return true;
 }
 
 /** A pseudo-terminal (pty(7)): its master end, and the path a child opens as its terminal. */

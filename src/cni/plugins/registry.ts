@@ -5,6 +5,10 @@ type Load = () => Promise<{ readonly plugin: Plugin }>;
 
 const plugins: ReadonlyMap<string, Load> = new Map<string, Load>([
   // ['bridge', () => import('./bridge/plugin.ts')],
+  ['host-local', () => import('./host-local/plugin.ts')],
+  ['portmap', () => import('./portmap/plugin.ts')],
+  ['bandwidth', () => import('./bandwidth/plugin.ts')],
+  ['firewall', () => import('./firewall/plugin.ts')],
 ]);
 
 /** Their names, in the order of the documentation. */

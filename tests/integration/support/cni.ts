@@ -1,0 +1,116 @@
+import { execFile } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { pluginNamed } from '../../../src/cni/plugins/registry.ts';
+import type { Attachment } from '../../../src/cni/spec/config.ts';
+import { type CniResult, parseResult } from '../../../src/cni/spec/result.ts';
+import { isJsonObject } from '../../../src/cni/spec/json.ts';
+import type { Netns } from '../../../src/kernel/netns.ts';
+
+/** Where Debian's containernetworking-plugins are. */
+export const DEBIAN_PLUGINS = '/usr/lib/cni';
+
+export const withoutDebianPlugins =
+  !existsSync(join(DEBIAN_PLUGINS, 'bridge')) && 'containernetworking-plugins is not installed';
+
+export interface Call extends Partial<Attachment> {
+  /** With `type`, whose plugin is called; `name` and `cniVersion` unless it has them. */
+  readonly config: Readonly<Record<string, unknown>> & { readonly type: string };
+  readonly netns?: Netns | undefined;
+  readonly args?: string;
+  readonly prevResult?: CniResult | undefined;
+  readonly validAttachments?: readonly Attachment[];
+  /** CNI_PATH; Debian's unless told. */
+  readonly path?: string;
+  /** As in the agent's server. */
+  readonly longLived?: boolean;
+}
+
+export type Command = 'ADD' | 'DEL' | 'CHECK' | 'GC' | 'STATUS';
+
+/** An error object that a plugin answered. */
+export class AnsweredError extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.name = 'AnsweredError';
+    this.code = code;
+  }
+}
+
+/** Calls podnet's plugin in this process, and in this thread's namespace. */
+export async function ours(command: Command, call: Call): Promise<CniResult> {
+  const plugin = await pluginNamed(call.config.type);
+  if (!plugin) throw new Error(`podnet has no plugin ${call.config.type}`);
+  const { environment, stdin } = input(command, call);
+  const { exitCode, stdout } = await plugin.answer({
+    environment,
+    stdin,
+    findPlugin: pluginNamed,
+    longLived: call.longLived ?? false,
+  });
+  return read(exitCode, stdout);
+}
+
+/** Calls Debian's plugin. Its configuration says version 1.0.0, the latest it speaks. */
+export async function debian(command: Command, call: Call): Promise<CniResult> {
+  const { environment, stdin } = input(command, {
+    ...call,
+    config: { cniVersion: '1.0.0', ...call.config },
+  });
+  const file = join(DEBIAN_PLUGINS, call.config.type);
+  return new Promise((done, fail) => {
+    const env = { ...process.env, ...environment };
+    const child = execFile(file, [], { env }, (error, stdout) => {
+      try {
+        done(read(error ? 1 : 0, stdout));
+      } catch (thrown) {
+        fail(thrown);
+      }
+    });
+    child.stdin?.end(stdin);
+  });
+}
+
+function input(
+  command: Command,
+  call: Call,
+): { environment: Readonly<Record<string, string>>; stdin: string } {
+  const { containerId = '', ifName = 'eth0', netns, args = '', path = DEBIAN_PLUGINS } = call;
+  const { prevResult, validAttachments } = call;
+  return {
+    environment: {
+      CNI_COMMAND: command,
+      CNI_CONTAINERID: containerId,
+      CNI_NETNS: netns ? netnsPath(netns) : '',
+      CNI_IFNAME: ifName,
+      CNI_ARGS: args,
+      CNI_PATH: path,
+    },
+    stdin: JSON.stringify({
+      cniVersion: '1.1.0',
+      name: 'test',
+      ...call.config,
+      ...(prevResult && { prevResult }),
+      ...(validAttachments && {
+        'cni.dev/valid-attachments': validAttachments.map((each) => ({
+          containerID: each.containerId,
+          ifname: each.ifName,
+        })),
+      }),
+    }),
+  };
+}
+
+/** A path by which other programs open the namespace as long as this process lives. */
+export function netnsPath(netns: Netns): string {
+  return `/proc/${process.pid}/fd/${netns.fd}`;
+}
+
+function read(exitCode: number, stdout: string): CniResult {
+  const value: unknown = stdout.trim() === '' ? {} : JSON.parse(stdout);
+  if (!isJsonObject(value)) throw new Error(`no object: ${stdout}`);
+  if (exitCode !== 0) throw new AnsweredError(Number(value.code), `${String(value.msg)}`);
+  return parseResult(value, { version: '1.1.0' });
+}

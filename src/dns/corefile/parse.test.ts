@@ -98,10 +98,13 @@ const refused: readonly (readonly [text: string, why: string])[] = [
   ['. {\n}\n}', 'Corefile line 3: A } closes nothing'],
   ['. {\n log "x', 'Corefile line 2: A quotation has no end'],
   ['{\n log\n}', 'Corefile line 1: A server block has no zone'],
-  ['. {\n import nothing\n}', 'Corefile line 2: import nothing: there is no snippet of that name above'],
+  [
+    '. {\n import nothing\n}',
+    'Corefile line 2: import nothing: there is no snippet and no file of that name',
+  ],
   [
     '. {\n import ../../etc/passwd\n}',
-    'Corefile line 2: import ../../etc/passwd: there is no snippet of that name above',
+    'Corefile line 2: import ../../etc/passwd: there is no snippet and no file of that name',
   ],
   ['(a) {\n import a\n}\n. {\n import a\n}', 'Corefile line 2: Imports are nested deeper than 16'],
   ['. {\n forward . {$UPSTREAM}\n}', 'Corefile line 2: {$UPSTREAM} names an environment variable'],

@@ -22,9 +22,16 @@ const MAX_DEPTH = 8;
 /** Of all blocks together, imports included. */
 const MAX_DIRECTIVES = 10_000;
 
-/** @throws PodnetError naming the line */
-export function parseCorefile(text: string): readonly ServerBlock[] {
-  return new Parser(tokenize(text)).parse();
+/**
+ * `files` may be imported, by their path, relative to `/etc/coredns`, `*` standing for any part of a name.
+ *
+ * @throws PodnetError naming the line
+ */
+export function parseCorefile(
+  text: string,
+  files: ReadonlyMap<string, string> = new Map(),
+): readonly ServerBlock[] {
+  return new Parser(tokenize(text), files).parse();
 }
 
 class Parser {
@@ -33,13 +40,21 @@ class Parser {
   #at = 0;
   #count = 0;
 
-  constructor(tokens: readonly Token[]) {
+  readonly #files: ReadonlyMap<string, string>;
+
+  constructor(tokens: readonly Token[], files: ReadonlyMap<string, string>) {
     this.#tokens = tokens;
+    this.#files = files;
   }
 
   parse(): readonly ServerBlock[] {
     const blocks: ServerBlock[] = [];
     while (this.#peek() !== undefined) {
+      const imported = this.#importedBlocks();
+      if (imported !== undefined) {
+        blocks.push(...imported);
+        continue;
+      }
       const line = this.#peek()?.line ?? 1;
       const keys = this.#keys();
       // A file with one block may leave its braces out.
@@ -60,6 +75,29 @@ class Parser {
       }
     }
     return blocks;
+  }
+
+  /** `import PATTERN` between server blocks: those of the files. */
+  #importedBlocks(): readonly ServerBlock[] | undefined {
+    const [word, pattern] = this.#tokens.slice(this.#at, this.#at + 2);
+    if (word?.text !== 'import' || pattern === undefined || pattern.line !== word.line) return undefined;
+    this.#at += 2;
+    return this.#matching(pattern.text, word.line).flatMap((text) => parseCorefile(text));
+  }
+
+  /** The texts of the files a pattern names, in order of their paths. A pattern may match none, a path must be there. */
+  #matching(pattern: string, line: number): readonly string[] {
+    const path = pattern.startsWith('/') ? pattern : `/etc/coredns/${pattern}`;
+    const parts = path.split('*').map((part) => part.replace(/[^\w/-]/g, '\\$&'));
+    const wanted = new RegExp(`^${parts.join('[^/]*')}$`);
+    const found = [...this.#files].filter(([name]) => wanted.test(name)).sort(([a], [b]) => (a < b ? -1 : 1));
+    if (found.length === 0 && parts.length === 1)
+      refuse(
+        line,
+        `import ${pattern}: there is no snippet and no file of that name`,
+        'Define (NAME) { … } above it, or add the file to the ConfigMap coredns as a key.',
+      );
+    return found.map(([, text]) => text);
   }
 
   #peek(): Token | undefined {
@@ -137,20 +175,23 @@ class Parser {
         refuse(line, `${variable} names an environment variable`, 'Write the value itself.');
       if (name !== 'import') return [{ ...directive, block: this.#imported(block, imports) }];
       const [wanted = ''] = args;
-      const snippet = this.#snippets.get(wanted);
-      if (snippet === undefined || args.length !== 1)
-        refuse(
-          line,
-          `import ${args.join(' ')}: there is no snippet of that name above`,
-          'Define it with (NAME) { … }; files cannot be imported.',
-        );
+      if (args.length !== 1) refuse(line, 'import takes one name', 'Write import NAME.');
       if (imports >= MAX_IMPORTS)
         refuse(
           line,
           `Imports are nested deeper than ${MAX_IMPORTS}`,
           'Look for a snippet that imports itself.',
         );
-      return this.#imported(snippet, imports + 1);
+      const snippet = this.#snippets.get(wanted);
+      if (snippet !== undefined) return this.#imported(snippet, imports + 1);
+      return this.#matching(wanted, line).flatMap((text) => this.#imported(linesOf(text), imports + 1));
     });
   }
+}
+
+/** A file of directives, as they stand within a block. */
+function linesOf(text: string): readonly Directive[] {
+  const [block, another] = parseCorefile(`. {\n${text}\n}`);
+  if (another !== undefined) refuse(another.line, 'A } closes nothing', 'Remove it from the imported file.');
+  return block?.directives ?? [];
 }

@@ -6,18 +6,29 @@ export const TYPE = {
   CNAME: 5,
   SOA: 6,
   PTR: 12,
+  HINFO: 13,
   MX: 15,
   TXT: 16,
   AAAA: 28,
   SRV: 33,
+  NAPTR: 35,
   DNAME: 39,
   OPT: 41,
+  DS: 43,
+  SSHFP: 44,
+  RRSIG: 46,
+  NSEC: 47,
+  DNSKEY: 48,
+  TLSA: 52,
+  SVCB: 64,
+  HTTPS: 65,
   TSIG: 250,
   IXFR: 251,
   AXFR: 252,
   MAILB: 253,
   MAILA: 254,
   ANY: 255,
+  CAA: 257,
 } as const;
 
 export type TypeName = keyof typeof TYPE;
@@ -29,7 +40,15 @@ export function typeName(type: number): string {
   return typeNames.get(type) ?? `TYPE${type}`;
 }
 
-export const CLASS = { IN: 1, NONE: 254, ANY: 255 } as const;
+/** The number of a type as `typeName` writes it, in any case; undefined for what is none. */
+export function typeNumber(text: string): number | undefined {
+  const upper = text.toUpperCase();
+  if (Object.hasOwn(TYPE, upper)) return TYPE[upper as TypeName];
+  const number = Number(/^TYPE(\d{1,5})$/.exec(upper)?.[1]);
+  return number <= 0xffff ? number : undefined;
+}
+
+export const CLASS = { IN: 1, CH: 3, HS: 4, NONE: 254, ANY: 255 } as const;
 
 export const OPCODE = { QUERY: 0, NOTIFY: 4, UPDATE: 5 } as const;
 

@@ -1,31 +1,18 @@
 /** What a container runtime does with a network: CNI specification 1.1.0, section 3. */
 import { PodnetError, errorMessage } from '../../model/errors.ts';
-import {
-  type Attachment,
-  type NetworkConfigList,
-  type PluginConfig,
-  derivePluginConfig,
-} from '../spec/config.ts';
-import { type FindPlugin, callPlugin, findExecutable } from '../spec/delegate.ts';
+import type { Attachment, NetworkConfigList } from '../spec/config.ts';
+import type { FindPlugin } from '../spec/delegate.ts';
 import { isContainerId, isInterfaceName } from '../spec/environment.ts';
 import { CniError, cniErrorCodes, toCniError } from '../spec/error.ts';
-import { type JsonObject, parseJsonObject } from '../spec/json.ts';
+import { parseJsonObject } from '../spec/json.ts';
 import { type CniResult, convertResult, parseResult } from '../spec/result.ts';
-import { type CniCommand, type CniVersion, isAtLeast } from '../spec/versions.ts';
+import { type CniVersion, isAtLeast } from '../spec/versions.ts';
 import { printNetwork } from './network-files.ts';
-import { type PluginVersions, readVersions, versionForAll } from './plugin-versions.ts';
+import { type ContainerAttachment, type PluginCalls, createPluginCalls } from './plugin-calls.ts';
+import { type PluginVersions, versionForAll } from './plugin-versions.ts';
 import { type AttachmentKey, type ResultCache, createResultCache } from './result-cache.ts';
 
 export const DEFAULT_PLUGIN_DIRECTORY = '/opt/cni/bin';
-
-export interface ContainerAttachment extends Attachment {
-  /** The path of the network namespace; empty when it is gone. */
-  readonly netns: string;
-  /** CNI_ARGS, in their order. */
-  readonly args?: readonly (readonly [string, string])[];
-  /** What is known at run time, by capability: a plugin gets those it declares. */
-  readonly capabilityArgs?: JsonObject;
-}
 
 export interface CniRuntimeOptions {
   /** Searched in order. */
@@ -57,27 +44,15 @@ export function createCniRuntime(options: CniRuntimeOptions): CniRuntime {
   return new ListRuntime(options);
 }
 
-/** What a command says beside the configuration. */
-interface Call {
-  readonly command: CniCommand;
-  readonly attachment?: ContainerAttachment;
-  readonly prevResult?: CniResult | undefined;
-  readonly validAttachments?: readonly Attachment[];
-}
-
 class ListRuntime implements CniRuntime {
   readonly cache: ResultCache;
-  readonly #path: readonly string[];
-  readonly #findPlugin: FindPlugin;
+  readonly #plugins: PluginCalls;
   /** The specification forbids two operations at a time for one container. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
   constructor({ pluginDirectories, cacheDirectory, findPlugin }: CniRuntimeOptions) {
-    this.#path = pluginDirectories;
+    this.#plugins = createPluginCalls(pluginDirectories, findPlugin);
     this.cache = createResultCache(cacheDirectory);
-    // What is installed is executed: only a runtime's way of calling it reaches the agent behind it.
-    this.#findPlugin = async (type) =>
-      findExecutable(type, pluginDirectories) === undefined ? findPlugin?.(type) : undefined;
   }
 
   add(network: NetworkConfigList, attachment: ContainerAttachment): Promise<CniResult> {
@@ -88,7 +63,7 @@ class ListRuntime implements CniRuntime {
       let result: CniResult | undefined;
       try {
         for (const plugin of agreed.plugins) {
-          const answer = await this.#call(agreed, plugin, {
+          const answer = await this.#plugins.call(agreed, plugin, {
             command: 'ADD',
             attachment,
             prevResult: result,
@@ -122,7 +97,7 @@ class ListRuntime implements CniRuntime {
     const left: string[] = [];
     for (const plugin of network.plugins.toReversed()) {
       try {
-        await this.#call(network, plugin, { command: 'DEL', attachment, prevResult });
+        await this.#plugins.call(network, plugin, { command: 'DEL', attachment, prevResult });
       } catch (error) {
         left.push(errorMessage(error));
       }
@@ -145,7 +120,7 @@ class ListRuntime implements CniRuntime {
     const agreed = await this.#agree(network);
     const prevResult = this.#remembered(key, agreed.cniVersion);
     for (const plugin of agreed.plugins.toReversed())
-      await this.#call(agreed, plugin, { command: 'DEL', attachment, prevResult });
+      await this.#plugins.call(agreed, plugin, { command: 'DEL', attachment, prevResult });
     this.cache.delete(key);
   }
 
@@ -176,7 +151,7 @@ class ListRuntime implements CniRuntime {
         );
       const prevResult = parseResult(cached.result, { version: agreed.cniVersion });
       for (const plugin of agreed.plugins)
-        await this.#call(agreed, plugin, { command: 'CHECK', attachment, prevResult });
+        await this.#plugins.call(agreed, plugin, { command: 'CHECK', attachment, prevResult });
     });
   }
 
@@ -203,7 +178,7 @@ class ListRuntime implements CniRuntime {
     }
     if (isAtLeast(agreed.cniVersion, '1.1.0')) {
       for (const plugin of agreed.plugins)
-        await attempt(() => this.#call(agreed, plugin, { command: 'GC', validAttachments: valid }));
+        await attempt(() => this.#plugins.call(agreed, plugin, { command: 'GC', validAttachments: valid }));
     }
     const [first] = failures;
     if (first === undefined) return removed;
@@ -211,10 +186,10 @@ class ListRuntime implements CniRuntime {
   }
 
   async status(network: NetworkConfigList): Promise<readonly PluginVersions[]> {
-    const plugins = await this.#versions(network);
+    const plugins = await this.#plugins.versions(network);
     const agreed = { ...network, cniVersion: versionForAll(network, plugins) };
     if (isAtLeast(agreed.cniVersion, '1.1.0')) {
-      for (const plugin of agreed.plugins) await this.#call(agreed, plugin, { command: 'STATUS' });
+      for (const plugin of agreed.plugins) await this.#plugins.call(agreed, plugin, { command: 'STATUS' });
     }
     return plugins;
   }
@@ -222,45 +197,7 @@ class ListRuntime implements CniRuntime {
   /** A list that offers several versions is used in the latest one that all of its plugins speak. */
   async #agree(network: NetworkConfigList): Promise<NetworkConfigList> {
     if (network.cniVersions.length < 2) return network;
-    return { ...network, cniVersion: versionForAll(network, await this.#versions(network)) };
-  }
-
-  #versions({ plugins }: NetworkConfigList): Promise<readonly PluginVersions[]> {
-    return Promise.all(
-      plugins.map(async ({ type }) => ({
-        type,
-        file: findExecutable(type, this.#path),
-        versions: readVersions(
-          type,
-          await callPlugin(type, {
-            path: this.#path,
-            environment: environmentOf('VERSION', this.#path),
-            stdin: JSON.stringify({ cniVersion: '1.1.0' }),
-            findPlugin: this.#findPlugin,
-            longLived: false,
-          }),
-        ),
-      })),
-    );
-  }
-
-  /** What the plugin printed. */
-  async #call(network: NetworkConfigList, plugin: PluginConfig, call: Call): Promise<string> {
-    const { command, attachment, prevResult, validAttachments } = call;
-    const version = network.cniVersion;
-    const takesResult = command === 'ADD' || isAtLeast(version, '0.4.0');
-    const config = derivePluginConfig(network, plugin, {
-      ...(attachment?.capabilityArgs && { runtimeConfig: attachment.capabilityArgs }),
-      ...(prevResult && takesResult && { prevResult: convertResult(prevResult, version) }),
-      ...(validAttachments && { validAttachments }),
-    });
-    return callPlugin(plugin.type, {
-      path: this.#path,
-      environment: environmentOf(command, this.#path, attachment),
-      stdin: JSON.stringify(config),
-      findPlugin: this.#findPlugin,
-      longLived: false,
-    });
+    return { ...network, cniVersion: versionForAll(network, await this.#plugins.versions(network)) };
   }
 
   async #inTurn<T>({ containerId }: Attachment, run: () => Promise<T>): Promise<T> {
@@ -285,27 +222,6 @@ function keyOf({ name }: NetworkConfigList, { containerId, ifName }: Attachment)
       { code: cniErrorCodes.invalidEnvironment },
     );
   return { network: name, containerId, ifName };
-}
-
-function environmentOf(
-  command: CniCommand,
-  path: readonly string[],
-  attachment?: ContainerAttachment,
-): Record<string, string> {
-  const args = attachment?.args ?? [];
-  const unsafe = args.find(([name, value]) => /[;=]/.test(name) || value.includes(';'));
-  if (unsafe !== undefined)
-    throw new CniError(`CNI_ARGS cannot say ${unsafe.join('=')}: it has a “;”`, {
-      code: cniErrorCodes.invalidEnvironment,
-    });
-  return {
-    CNI_COMMAND: command,
-    CNI_PATH: path.join(':'),
-    CNI_CONTAINERID: attachment?.containerId ?? '',
-    CNI_NETNS: attachment?.netns ?? '',
-    CNI_IFNAME: attachment?.ifName ?? '',
-    CNI_ARGS: args.map((pair) => pair.join('=')).join(';'),
-  };
 }
 
 function alreadyAttached({ network, containerId, ifName }: AttachmentKey): PodnetError {

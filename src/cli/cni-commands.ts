@@ -5,6 +5,7 @@ import { type Printed, collect, examples, finish, outputOption } from './options
 const NETNS_HELP = 'path of a network namespace, or the name of one that `ip netns` knows';
 
 export function addCniCommands(program: Command): void {
+  addPluginCommand(program);
   const cni = program
     .command('cni')
     .description('run CNI networks by hand, and install the plugins for container runtimes')
@@ -93,12 +94,46 @@ ${examples('./podnet cni gc mynet', './podnet cni gc mynet --keep 7f3a/eth0 -o j
     .action(finish(async (options) => (await import('./cni-install.ts')).uninstall(options)));
 
   cni
+    .command('test')
+    .description('run any CNI plugin through the whole specification, and report what it does otherwise')
+    .argument('<plugin>', 'path of an executable, name of one in --plugin-dir, or one of our own')
+    .option('--config <file>', "of one plugin (default the plugin's usual keys, or only its type)")
+    .option('--before <file>', 'configuration of a plugin that makes the interface a chained one works on')
+    .addOption(
+      new Option(
+        '--plugin-dir <directory>',
+        'of plugins it delegates to; repeatable (default $CNI_PATH, or /opt/cni/bin and /usr/lib/cni)',
+      ).argParser(collect),
+    )
+    .addOption(outputOption())
+    .addHelpText(
+      'after',
+      `\nEverything happens in network namespaces of its own; of this machine's network nothing is touched.
+${examples(
+  './podnet cni test /usr/lib/cni/bridge',
+  './podnet cni test ./static-route --config static-route.json --before ptp.json',
+  './podnet cni test bridge -o json | jq .failed',
+)}`,
+    )
+    .action(finish(async (plugin, options) => (await import('./cni-test.ts')).cniTest(plugin, options)));
+
+  cni
     .command('serve')
     .description('answer the installed plugins, on a machine with a container runtime and no cluster')
     .addOption(socketOption())
     .option('--spool <directory>', 'where deletions wait while nobody answers', '/var/lib/podnet/cni/spool')
     .addHelpText('after', examples('./podnet cni serve', './podnet cni serve --socket /run/podnet/cni.sock'))
     .action(finish(async (options) => (await import('./cni-serve.ts')).serve(options)));
+}
+
+/** What the forwarder executes when there is no agent; runtimes could too. */
+function addPluginCommand(program: Command): void {
+  program
+    .command('cni-plugin')
+    .description('be one of our CNI plugins: CNI_ variables and stdin as a container runtime gives them')
+    .argument('<name>', 'of the plugin')
+    .addHelpText('after', examples('CNI_COMMAND=VERSION ./podnet cni-plugin bridge < /dev/null'))
+    .action(finish(async (name: string) => (await import('./cni-plugin.ts')).cniPlugin(name)));
 }
 
 const actions = () => import('./cni.ts');

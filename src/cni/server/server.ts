@@ -159,7 +159,7 @@ async function answerRequest(
 ): Promise<{ exitCode: number; stdout: string; stderr: string }> {
   try {
     const plugin = await findPlugin(type);
-    if (plugin) return await plugin.answer({ environment, stdin, findPlugin });
+    if (plugin) return await plugin.answer({ environment, stdin, findPlugin, longLived: true });
     return refusal(new CniError(`podnet has no plugin ${type}`, { code: cniErrorCodes.invalidConfig }));
   } catch (error) {
     return refusal(new CniError(errorMessage(error), { code: cniErrorCodes.io }));

@@ -14,8 +14,8 @@ import type {
 } from './objects.ts';
 import { SET_FLAG } from './nf-tables.ts';
 import { type References, references } from './references.ts';
-import { NftablesError } from './nftables-error.ts';
-import type { ListedChain, ListedRule, ListedSet, ListedTable, Nftables } from './nftables.ts';
+import { ERESTART, NftablesError } from './nftables-error.ts';
+import type { ApplyOptions, ListedChain, ListedRule, ListedSet, ListedTable, Nftables } from './nftables.ts';
 import { printCommand, printElement, printRule } from './print.ts';
 import { printFields } from './print-expression.ts';
 
@@ -67,8 +67,10 @@ class MemoryNftables implements FakeNftables {
   #generation = 1;
   readonly applied: (readonly NftCommand[])[] = [];
 
-  apply(commands: readonly NftCommand[]): void {
+  apply(commands: readonly NftCommand[], { ifGeneration = this.#generation }: ApplyOptions = {}): void {
     if (commands.length === 0) return;
+    if (ifGeneration !== this.#generation)
+      throw new NftablesError('the batch', { errno: ERESTART, code: 'ERESTART' });
     encodeCommands(commands);
     const before = this.#tables;
     this.#tables = copyTables(before);

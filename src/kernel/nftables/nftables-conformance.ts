@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type NftCommand, add, create, destroy, flush, insert, remove, replace } from './commands.ts';
 import { tcp } from './expressions.ts';
-import { NftablesError, isAlreadyExists, isNotFound } from './nftables-error.ts';
+import { NftablesError, isAlreadyExists, isNotFound, isOutdated } from './nftables-error.ts';
 import type { Nftables } from './nftables.ts';
 import { chain, elements, map, namedCounter, rule, set, table } from './objects.ts';
 import { accept, counter, drop, goto, jump, match, vmap } from './statements.ts';
@@ -47,6 +47,19 @@ export function testNftables(name: string, create_: () => Nftables): void {
       for (const object of [t, a, ports, services, hits]) refuses(nftables, create(object), isAlreadyExists);
       nftables.apply([add(elements(ports, [{ key: [80] }])), add(elements(ports, [{ key: [80] }]))]);
       refuses(nftables, create(elements(ports, [{ key: [80] }])), isAlreadyExists);
+      nftables.close();
+    });
+
+    test('apply with ifGeneration does nothing when somebody changed something since', () => {
+      const nftables = withTable();
+      const generation = nftables.generation();
+      nftables.apply([add(chain(t, 'first'))], { ifGeneration: generation });
+      assert.throws(
+        () => nftables.apply([add(chain(t, 'second'))], { ifGeneration: generation }),
+        isOutdated,
+      );
+      const names = nftables.chains(t).map((listed) => listed.name);
+      assert.deepEqual([names.includes('first'), names.includes('second')], [true, false]);
       nftables.close();
     });
 

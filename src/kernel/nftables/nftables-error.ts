@@ -34,3 +34,11 @@ export function isNotFound(error: unknown): boolean {
 export function isAlreadyExists(error: unknown): boolean {
   return error instanceof NftablesError && error.code === 'EEXIST';
 }
+
+/** Which the C library has no name for. */
+export const ERESTART = 85;
+
+/** Whether nothing was applied because somebody changed something since `ifGeneration`. */
+export function isOutdated(error: unknown): boolean {
+  return error instanceof NftablesError && error.errno === ERESTART;
+}

@@ -1,5 +1,5 @@
 import type { Netns } from '../netns.ts';
-import { describeMessage } from '../netlink/message.ts';
+import { type NetlinkMessage, describeMessage } from '../netlink/message.ts';
 import { NetlinkError } from '../netlink/netlink-error.ts';
 import { type NetlinkSocket, openNetlinkSocket } from '../netlink/netlink-socket.ts';
 import { type NetlinkReply } from '../netlink/reply.ts';
@@ -32,9 +32,9 @@ import { printElements } from './print.ts';
 export interface Nftables {
   /**
    * Applies the commands in order as one atomic batch: all of them, or none and an `NftablesError` that names the
-   * failing command. With `atomic: false` a list too long for one batch is cut into several, in order.
+   * failing command.
    */
-  apply(commands: readonly NftCommand[], options?: { readonly atomic?: boolean }): void;
+  apply(commands: readonly NftCommand[], options?: ApplyOptions): void;
   tables(family?: NftFamily): ListedTable[];
   /** Fails with ENOENT if the table does not exist, as all that follow. */
   chains(table: Table): ListedChain[];
@@ -47,6 +47,13 @@ export interface Nftables {
   /** Counts the batches anybody committed in this namespace: unchanged means that nothing changed. */
   generation(): number;
   close(): void;
+}
+
+export interface ApplyOptions {
+  /** False: a list too long for one batch is cut into several, in order. */
+  readonly atomic?: boolean;
+  /** Apply nothing and throw an error that `isOutdated` when anybody changed anything since that `generation()`. */
+  readonly ifGeneration?: number;
 }
 
 export interface ListedTable {
@@ -91,7 +98,7 @@ export function openNftables(options: { readonly netns?: Netns } = {}): Nftables
 }
 
 /** Begin and end of a batch. */
-const FRAME_BYTES = 40;
+const FRAME_BYTES = 48;
 
 class KernelNftables implements Nftables {
   readonly #socket: NetlinkSocket;
@@ -100,21 +107,26 @@ class KernelNftables implements Nftables {
     this.#socket = socket;
   }
 
-  apply(commands: readonly NftCommand[], { atomic = true }: { readonly atomic?: boolean } = {}): void {
+  apply(commands: readonly NftCommand[], { atomic = true, ifGeneration }: ApplyOptions = {}): void {
     const messages = encodeCommands(commands);
     if (messages.length === 0) return;
     const limit = this.#socket.maxSendBytes - FRAME_BYTES;
-    for (const part of atomic ? [messages] : split(messages, limit)) this.#commit(part, commands, limit);
+    const begin = batchMessage('BEGIN', ifGeneration);
+    for (const part of atomic ? [messages] : split(messages, limit))
+      this.#commit(part, { begin, commands, limit });
   }
 
-  #commit(part: readonly EncodedMessage[], commands: readonly NftCommand[], limit: number): void {
+  #commit(
+    part: readonly EncodedMessage[],
+    { begin, commands, limit }: { begin: NetlinkMessage; commands: readonly NftCommand[]; limit: number },
+  ): void {
     const bytes = part.reduce((sum, { message }) => sum + message.bytes.length, 0);
     if (bytes > limit) {
       const explanation = `${bytes} bytes, and net.core.wmem_max allows ${limit}`;
       throw new NftablesError('a batch in one piece', { errno: 90, code: 'EMSGSIZE', explanation });
     }
     // Errors name messages by their place here, which leads back to the command.
-    const messages = [batchMessage('BEGIN'), ...part.map(({ message }) => message), batchMessage('END')].map(
+    const messages = [begin, ...part.map(({ message }) => message), batchMessage('END')].map(
       ({ bytes: content }, index) => ({ bytes: content, description: String(index) }),
     );
     const { errors } = this.#socket.batch(messages, { atomic: true, acknowledge: messages.length - 2 });

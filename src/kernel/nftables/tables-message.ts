@@ -5,13 +5,13 @@ import type { NftFamily } from './objects.ts';
 /** Says in words what a message asks for. */
 export type Describe = () => string;
 
-/** Begin and end of a batch: everything between is applied at once. */
-export function batchMessage(kind: keyof typeof NFNL_MSG_BATCH): NetlinkMessage {
-  return new MessageWriter(NFNL_MSG_BATCH[kind], 0, 20)
-    .u8(0)
-    .u8(0)
-    .u16be(NFNL_SUBSYS_NFTABLES)
-    .finish(`batch ${kind.toLowerCase()}`);
+const NFNL_BATCH_GENID = 1;
+
+/** Begin and end of a batch: everything between is applied at once, if nothing changed since `generation`. */
+export function batchMessage(kind: keyof typeof NFNL_MSG_BATCH, generation?: number): NetlinkMessage {
+  const writer = new MessageWriter(NFNL_MSG_BATCH[kind], 0, 28).u8(0).u8(0).u16be(NFNL_SUBSYS_NFTABLES);
+  if (generation !== undefined) writer.attrU32be(NFNL_BATCH_GENID, generation);
+  return writer.finish(`batch ${kind.toLowerCase()}`);
 }
 
 /** A message of nf_tables; `payload` is nfgenmsg: family, version, resource. */

@@ -41,7 +41,7 @@ export interface ConntrackEntry {
   readonly status: number;
   readonly mark: number;
   readonly zone: number;
-  /** The kernel's number of this entry: one that took its place has another. 0 when not known. */
+  /** The kernel's number of this entry: one that took its place mostly has another. 0 when not known. */
   readonly id: number;
   /** How long it is remembered when no packet comes; 0 when not known. */
   readonly timeoutSeconds: number;

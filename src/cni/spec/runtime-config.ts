@@ -3,7 +3,7 @@
  * The shapes are those of the CNI project's CONVENTIONS document.
  */
 import { type Cidr, formatCidr, tryParseCidr, tryParseIp } from '../../model/ip.ts';
-import type { Fields, JsonObject } from './json.ts';
+import { type Fields, type JsonObject, isJsonObject } from './json.ts';
 import { type CniDns, parseDns } from './result.ts';
 
 export interface PortMapping {
@@ -45,7 +45,8 @@ export interface RuntimeConfig {
 }
 
 /** @throws CniError (invalid configuration), naming the key */
-export function parseRuntimeConfig(fields: Fields): RuntimeConfig {
+export function parseRuntimeConfig(given: Fields): RuntimeConfig {
+  const fields = given.with(inConventionalCase(given.object));
   const portMappings = fields.list('portMappings')?.map(parsePortMapping);
   const bandwidth = fields.fields('bandwidth');
   const ipRanges = parseRangeSets(fields, 'ipRanges');
@@ -69,6 +70,30 @@ export function parseRuntimeConfig(fields: Fields): RuntimeConfig {
     ...(aliases && { aliases }),
     ...(infinibandGUID && { infinibandGUID }),
   };
+}
+
+/** Every key of the objects below a capability. */
+const keys = [
+  ['hostPort', 'containerPort', 'protocol', 'hostIP'],
+  ['ingressRate', 'ingressBurst', 'egressRate', 'egressBurst'],
+  ['subnet', 'rangeStart', 'rangeEnd', 'gateway'],
+  ['servers', 'searches', 'options'],
+].flat();
+const conventionalCase = new Map(keys.map((key) => [key.toLowerCase(), key]));
+
+/** containerd writes HostPort for hostPort, which plugins in Go do not notice: they read keys in any case. */
+function inConventionalCase(runtimeConfig: JsonObject): JsonObject {
+  const convert = (value: unknown): unknown => {
+    if (Array.isArray(value)) return value.map(convert);
+    if (!isJsonObject(value)) return value;
+    return Object.fromEntries(
+      Object.entries(value).map(([key, below]) => {
+        const name = conventionalCase.get(key.toLowerCase()) ?? key;
+        return [Object.hasOwn(value, name) ? key : name, below];
+      }),
+    );
+  };
+  return Object.fromEntries(Object.entries(runtimeConfig).map(([name, value]) => [name, convert(value)]));
 }
 
 const protocols = ['tcp', 'udp', 'sctp'] as const;

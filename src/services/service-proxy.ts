@@ -5,7 +5,8 @@ import type { Nftables } from '../kernel/nftables/nftables.ts';
 import type { ServiceBackend } from './backends/backend.ts';
 import { createNftablesBackend } from './backends/nftables.ts';
 import { type ServiceCompiler, createServiceCompiler } from './compile.ts';
-import type { ServicePlan } from './plan.ts';
+import type { PlanChange, ServicePlan } from './plan.ts';
+import type { PlanFollower } from './plan-follower.ts';
 
 export interface ServiceProxyOptions {
   /** Run by whoever made them. */
@@ -16,6 +17,8 @@ export interface ServiceProxyOptions {
   /** Addresses the node answers on itself, such as the cluster DNS: their Services are left alone. */
   readonly localAddresses?: readonly string[];
   readonly backend?: ServiceBackend;
+  /** Told of what the kernel holds, in this order. */
+  readonly followers?: readonly PlanFollower[];
   /** How often it is looked for changes that others made to the kernel. */
   readonly checkIntervalMs?: number;
   readonly log?: (level: 'info' | 'warning' | 'error', message: string) => void;
@@ -39,6 +42,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     nodeName,
     nftables,
     localAddresses = [],
+    followers = [],
     checkIntervalMs = 30_000,
     log = () => undefined,
   } = options;
@@ -46,7 +50,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const compiler = createServiceCompiler({ localAddresses });
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever awaits it hears of it
-  const keeper = new BackendKeeper({ backend, compiler, log, done: () => ready.resolve() });
+  const keeper = new BackendKeeper({ backend, compiler, followers, log, done: () => ready.resolve() });
 
   async function run(signal: AbortSignal): Promise<void> {
     const subscriptions = [
@@ -64,6 +68,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     objects.synced.then(() => keeper.start(signal, checkIntervalMs), ready.reject);
     await untilAborted(signal);
     for (const unsubscribe of subscriptions) unsubscribe();
+    for (const follower of followers) follower.stop?.();
     ready.reject(signal.reason);
   }
 
@@ -73,6 +78,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
 interface KeeperOptions {
   readonly backend: ServiceBackend;
   readonly compiler: ServiceCompiler;
+  readonly followers: readonly PlanFollower[];
   readonly log: (level: 'info' | 'warning' | 'error', message: string) => void;
   /** Called after every success. */
   readonly done: () => void;
@@ -114,10 +120,12 @@ export class BackendKeeper {
   #flush(): void {
     this.#scheduled = false;
     if (this.#signal?.aborted !== false) return;
-    const { backend, compiler, log, done } = this.#options;
+    const { backend, compiler, followers, log, done } = this.#options;
+    const isFull = this.#fullSync;
+    let change: PlanChange;
     try {
-      const change = compiler.takeChange();
-      if (this.#fullSync) backend.sync(compiler.plan);
+      change = compiler.takeChange();
+      if (isFull) backend.sync(compiler.plan);
       else if (change.set.length + change.removed.length > 0) backend.apply(change);
       this.#fullSync = false;
       this.#failures = 0;
@@ -126,8 +134,13 @@ export class BackendKeeper {
       const delayMs = Math.min(RETRY_MS.first * 2 ** this.#failures++, RETRY_MS.last);
       log('error', `services: ${errorMessage(error)}; trying again from scratch in ${delayMs} ms`);
       this.#scheduled = true;
+      for (const follower of followers) follower.failed?.();
       setTimeout(() => this.#flush(), delayMs).unref();
       return;
+    }
+    for (const follower of followers) {
+      if (isFull) follower.planned(compiler.plan);
+      else follower.changed(change, compiler.plan);
     }
     done();
   }

@@ -38,7 +38,8 @@ export function createFakeIptables(): FakeIptables {
     for (const name of deleted) after.delete(name);
     for (const [name, rules] of after) {
       for (const rule of rules) {
-        const target = /-j (\S+)/u.exec(rule)?.[1] ?? '';
+        const unquoted = rule.replaceAll(/"(?:[^"\\]|\\.)*"/gu, '""');
+        const target = /-j (\S+)/u.exec(unquoted)?.[1] ?? '';
         if (!TARGETS.has(target) && !after.has(target)) refuse(name, rule);
       }
     }

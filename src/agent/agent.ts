@@ -24,6 +24,7 @@ import { bits } from '../model/ip.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
 import { readClusterConfig } from './config.ts';
 import { runAll } from './run-all.ts';
+import { createServiceFollowers } from './service-followers.ts';
 
 export type AgentLog = (level: 'info' | 'warning' | 'error', message: string) => void;
 
@@ -118,13 +119,21 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
         databasePath: join(stateDirectory, 'node.db'),
       });
       network.resolve(podNetwork);
+      const { followers, close } = createServiceFollowers({ client, nodeName, netns, log });
       try {
         const objects = createServiceInformers(client, {
           onError: (error) => log('warning', `services: ${errorMessage(error)}`),
         });
         const capabilities = [
           createFabric({ client, nodeName, rtnl, nftables, clusterCidrs: config.clusterCidrs, log }),
-          createServiceProxy({ objects, nodeName, nftables, localAddresses: config.clusterDns, log }),
+          createServiceProxy({
+            objects,
+            nodeName,
+            nftables,
+            localAddresses: config.clusterDns,
+            followers,
+            log,
+          }),
           createDns({
             client,
             objects,
@@ -137,6 +146,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
         Promise.all(capabilities.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
         await runAll([objects, ...capabilities], signal);
       } finally {
+        close();
         podNetwork.close();
       }
     } catch (error) {

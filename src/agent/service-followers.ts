@@ -20,7 +20,7 @@ export interface ServiceFollowersOptions {
 /** What goes on beside a node's Service proxy: stale UDP flows, health check node ports, Events about refusals. */
 export function createServiceFollowers({ client, nodeName, netns, log }: ServiceFollowersOptions): {
   readonly followers: readonly PlanFollower[];
-  close(): void;
+  readonly close: () => void;
 } {
   const recorder = createEventRecorder(client, {
     component: 'podnet-services',

@@ -1,13 +1,14 @@
 /** `podnet cni add|del|check|gc|status`: a container runtime's role, by hand. */
 import { createHash } from 'node:crypto';
-import { statfsSync } from 'node:fs';
 import { pluginNamed } from '../cni/plugins/registry.ts';
 import { loadNetwork, parseStoredNetwork } from '../cni/runtime/network-files.ts';
-import { type CniRuntime, type ContainerAttachment, createCniRuntime } from '../cni/runtime/runtime.ts';
+import type { ContainerAttachment } from '../cni/runtime/plugin-calls.ts';
+import { type CniRuntime, createCniRuntime } from '../cni/runtime/runtime.ts';
 import { parseCniArgs } from '../cni/spec/args.ts';
 import type { Attachment, NetworkConfigList } from '../cni/spec/config.ts';
 import { CniError } from '../cni/spec/error.ts';
 import { type JsonObject, isJsonObject } from '../cni/spec/json.ts';
+import { isNetns } from '../cni/spec/plugin.ts';
 import { PodnetError, errorMessage } from '../model/errors.ts';
 import type { CniAttachmentOptions, CniGcOptions, CniPlaces } from './cni-commands.ts';
 import { printData } from './data.ts';
@@ -150,17 +151,6 @@ function readAttachment(text: string): Attachment {
     where: '--keep',
     fix: 'Give CONTAINERID/IFNAME.',
   });
-}
-
-/** NSFS_MAGIC of linux/magic.h. */
-const NSFS_MAGIC = 0x6e73_6673;
-
-function isNetns(path: string): boolean {
-  try {
-    return statfsSync(path).type === NSFS_MAGIC;
-  } catch {
-    return false;
-  }
 }
 
 /** Says the errors of plugins the way people read them. */

@@ -159,7 +159,8 @@ function createRequest<C>(
   const { prevResult, validAttachments = [], cniVersion, raw } = network;
   return {
     containerId,
-    netns,
+    // A path whose namespace is gone may lead to something else by now: of /proc/PID/fd, for one.
+    netns: command === 'DEL' && !isNetns(netns) ? '' : netns,
     ifName,
     args,
     path,
@@ -181,14 +182,19 @@ function versionObject(versions: readonly CniVersion[], stdin: string): JsonObje
 const NSFS_MAGIC = 0x6e73_6673;
 
 function requireNetns({ command, netns }: Parameters): void {
-  const code = command === 'ADD' ? cniErrorCodes.invalidEnvironment : cniErrorCodes.unknownContainer;
-  let type: number;
+  if (isNetns(netns)) return;
+  throw new CniError(`CNI_NETNS: there is no network namespace at ${netns}`, {
+    code: command === 'ADD' ? cniErrorCodes.invalidEnvironment : cniErrorCodes.unknownContainer,
+  });
+}
+
+/** Whether there is a network namespace at a path. */
+export function isNetns(path: string): boolean {
   try {
-    ({ type } = statfsSync(netns));
-  } catch (cause) {
-    throw new CniError(`CNI_NETNS: there is no network namespace at ${netns}`, { code, cause });
+    return path !== '' && statfsSync(path).type === NSFS_MAGIC;
+  } catch {
+    return false;
   }
-  if (type !== NSFS_MAGIC) throw new CniError(`CNI_NETNS: ${netns} is no network namespace`, { code });
 }
 
 function missingPrevResult(command: string): CniError {

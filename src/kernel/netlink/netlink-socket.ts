@@ -69,7 +69,7 @@ export interface NetlinkSocketOptions {
   readonly receiveBufferBytes?: number;
 }
 
-const PROTOCOLS = { route: 0, netfilter: 12 } as const;
+const PROTOCOLS = { route: 0, netfilter: 12, generic: 16 } as const;
 const NETLINK = { ADD_MEMBERSHIP: 1, CAP_ACK: 10, EXT_ACK: 11, GET_STRICT_CHK: 12 } as const;
 const BUFFER_BYTES = 8 << 20;
 /** Dump parts are at most 32 KiB; events and echoes can be as long as one message. */
@@ -78,7 +78,10 @@ const DUMP_ATTEMPTS = 8;
 
 let receiveBuffer: Buffer | undefined;
 
-/** A socket on `route` (rtnetlink) or `netfilter` (nfnetlink). It stays in its namespace whatever the thread does. */
+/**
+ * A socket on `route` (rtnetlink), `netfilter` (nfnetlink) or `generic` (generic.ts). It stays in its namespace
+ * whatever the thread does.
+ */
 export function openNetlinkSocket(
   protocol: keyof typeof PROTOCOLS,
   { netns, groups = [], receiveBufferBytes = BUFFER_BYTES }: NetlinkSocketOptions = {},

@@ -75,6 +75,7 @@ function encodeInfoData(writer: MessageWriter, spec: LinkSpec, resolve: ResolveL
     case 'vxlan':
       encodeVxlan(writer, spec, resolve);
       return;
+    case 'dummy':
     case 'ifb':
       return;
   }

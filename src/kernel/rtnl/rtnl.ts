@@ -90,7 +90,12 @@ export interface IfbSpec extends NewLink {
   readonly kind: 'ifb';
 }
 
-export type LinkSpec = VethSpec | BridgeSpec | VxlanSpec | IfbSpec;
+/** A device that swallows what is sent to it: somewhere to keep addresses. */
+export interface DummySpec extends NewLink {
+  readonly kind: 'dummy';
+}
+
+export type LinkSpec = VethSpec | BridgeSpec | VxlanSpec | IfbSpec | DummySpec;
 
 export interface LinkChange {
   readonly name?: string;

@@ -11,16 +11,46 @@ export const SERVICE_LABELS = {
   headless: 'service.kubernetes.io/headless',
 } as const;
 
-export function leanService({ metadata, spec }: Service): Service {
+/** Older than the fields that took their place, and still obeyed. */
+export const SERVICE_ANNOTATIONS = {
+  sourceRanges: 'service.beta.kubernetes.io/load-balancer-source-ranges',
+} as const;
+
+/** Fields that most Services leave at what no one has to write down. */
+const RARE_FIELDS = [
+  'externalIPs',
+  'externalTrafficPolicy',
+  'healthCheckNodePort',
+  'internalTrafficPolicy',
+  'loadBalancerSourceRanges',
+  'sessionAffinity',
+  'sessionAffinityConfig',
+] as const;
+const DEFAULTS = new Set<unknown>(['Cluster', 'None', 0, undefined, null]);
+
+export function leanService({ metadata, spec, status }: Service): Service {
   const { type, clusterIP, clusterIPs, externalName, ports = [], publishNotReadyAddresses } = spec ?? {};
+  const rare = RARE_FIELDS.flatMap((field) => {
+    const value = spec?.[field];
+    return DEFAULTS.has(value) ? [] : [[field, value] as const];
+  });
+  const ingress = status?.loadBalancer?.ingress;
+  const annotation = metadata?.annotations?.[SERVICE_ANNOTATIONS.sourceRanges];
+  const lean = leanMetadata(metadata, Object.values(SERVICE_LABELS));
   return {
-    metadata: leanMetadata(metadata, Object.values(SERVICE_LABELS)),
+    metadata:
+      annotation === undefined
+        ? lean
+        : { ...lean, annotations: { [SERVICE_ANNOTATIONS.sourceRanges]: annotation } },
+    ...(ingress && { status: { loadBalancer: { ingress } } }),
     spec: {
-      ports: ports.map(({ name, port, protocol }) => ({
+      ports: ports.map(({ name, port, protocol, nodePort }) => ({
         port,
         ...(name !== undefined && { name }),
         ...(protocol !== undefined && { protocol }),
+        ...(nodePort !== undefined && { nodePort }),
       })),
+      ...Object.fromEntries(rare),
       ...(type !== undefined && { type }),
       ...(clusterIP !== undefined && { clusterIP }),
       ...(clusterIPs !== undefined && { clusterIPs }),
@@ -39,10 +69,11 @@ export function leanEndpointSlice({ metadata, addressType, endpoints, ports }: E
   };
 }
 
-function leanEndpoint({ addresses, conditions, hostname, nodeName, targetRef }: Endpoint): Endpoint {
+function leanEndpoint({ addresses, conditions, hints, hostname, nodeName, targetRef }: Endpoint): Endpoint {
   return {
     addresses: addresses ?? [], // a server may send null for none
     ...(conditions !== undefined && !isReady(conditions) && { conditions }),
+    ...(hints && { hints }),
     ...(hostname !== undefined && { hostname }),
     ...(nodeName !== undefined && { nodeName }),
     ...(targetRef !== undefined && { targetRef: leanReference(targetRef) }),

@@ -13,7 +13,7 @@ test('createServiceInformers holds each object once, lean, and finds slices by t
   const client = new Client(transport);
   await client.create(services, {
     metadata: { namespace: 'default', name: 'web', annotations: { long: 'x'.repeat(1000) } },
-    spec: { clusterIP: '10.96.0.1', selector: { app: 'web' }, ports: [{ port: 80, nodePort: 30_080 }] },
+    spec: { clusterIP: '10.96.0.1', selector: { app: 'web' }, ports: [{ port: 80, nodePort: 30_080, appProtocol: 'http' }] },
   });
   for (const [name, owned] of [
     ['web-a', labels],
@@ -29,7 +29,7 @@ test('createServiceInformers holds each object once, lean, and finds slices by t
   const running = objects.run(stop.signal);
   await objects.synced;
   const service = objects.services.get('default/web');
-  assert.deepEqual(service?.spec, { clusterIP: '10.96.0.1', ports: [{ port: 80 }] });
+  assert.deepEqual(service?.spec, { clusterIP: '10.96.0.1', ports: [{ port: 80, nodePort: 30_080 }] });
   assert.equal(service?.metadata?.annotations, undefined);
   const slices = objects.slicesOf('default/web');
   assert.deepEqual(

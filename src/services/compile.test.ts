@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../model/objects.ts';
-import { type CompileOptions, compile, createServiceCompiler } from './compile.ts';
-import { findPort, printPlan } from './plan.ts';
+import { type CompileOptions, type ServiceCompiler, compile, createServiceCompiler } from './compile.ts';
+import { findPort } from './plan.ts';
+import { printPlan } from './print-plan.ts';
 import { testService, testSlice } from './test-objects.ts';
 
 const http = { name: 'http', port: 80 };
@@ -102,12 +103,12 @@ describe('compile', () => {
     assert.equal(
       plan(services, [], { localAddresses: ['10.96.0.10'] }),
       `\
-default/dns: left alone, this node answers on 10.96.0.10 itself
+default/dns: left alone, spec.clusterIPs[0] is 10.96.0.10, which this node answers on itself
 default/external: left alone, spec.type is ExternalName
 default/headless: left alone, spec.clusterIP is None
 default/mesh: left alone, metadata.labels gives it to the proxy "mesh"
 default/new: left alone, spec.clusterIP is not allocated yet
-default/odd: left alone, spec.clusterIPs has "10.96.0.300", which is no address
+default/odd: refused, spec.clusterIPs[0] is "10.96.0.300", which is no address
 `,
     );
   });
@@ -141,6 +142,7 @@ default/odd: left alone, spec.clusterIPs has "10.96.0.300", which is no address
 10.96.0.1:80/tcp  Service default/web spec.ports[0] "http": 1 endpoint, ready
   to 10.244.0.2:8080  EndpointSlice default/web-b endpoints[0]
   not nonsense  EndpointSlice default/web-b endpoints[1]: addresses[0] is not an IPv4 address
+default/web: refused, EndpointSlice default/web-b endpoints[1].addresses[0] is "nonsense", not an IPv4 address
 `,
     );
   });
@@ -158,6 +160,11 @@ default/odd: left alone, spec.clusterIPs has "10.96.0.300", which is no address
   });
 });
 
+function assertNothing(compiler: ServiceCompiler): void {
+  const { set, removed, node } = compiler.takeChange();
+  assert.deepEqual({ set, removed, node }, { set: [], removed: [], node: undefined });
+}
+
 describe('ServiceCompiler takeChange()', () => {
   const service = testService('web', '10.96.0.1', [http]);
   const slice = (...addresses: readonly string[]): EndpointSlice =>
@@ -171,11 +178,11 @@ describe('ServiceCompiler takeChange()', () => {
   test('tells only of what became different', () => {
     const compiler = createServiceCompiler();
     compiler.setSlice(slice('10.244.0.2'));
-    assert.deepEqual(compiler.takeChange(), { set: [], removed: [] });
+    assertNothing(compiler);
     compiler.setService(service);
     compiler.setService(testService('other', '10.96.0.2', [http]));
     assert.deepEqual(
-      compiler.takeChange().set.map((port) => [port.address, port.endpoints.length]),
+      compiler.takeChange().set.map((port) => [port.address, port.inside.endpoints.length]),
       [
         ['10.96.0.1', 1],
         ['10.96.0.2', 0],
@@ -183,15 +190,15 @@ describe('ServiceCompiler takeChange()', () => {
     );
     compiler.setService(structuredClone(service));
     compiler.setSlice(slice('10.244.0.2'));
-    assert.deepEqual(compiler.takeChange(), { set: [], removed: [] });
+    assertNothing(compiler);
     compiler.setSlice(slice('10.244.0.2', '10.244.0.3'));
     assert.deepEqual(
-      compiler.takeChange().set.map((port) => port.endpoints.length),
+      compiler.takeChange().set.map((port) => port.inside.endpoints.length),
       [2],
     );
     compiler.deleteSlice('default/web-a');
     assert.deepEqual(
-      compiler.takeChange().set.map((port) => port.endpoints.length),
+      compiler.takeChange().set.map((port) => port.inside.endpoints.length),
       [0],
     );
     compiler.deleteService('default/web');
@@ -218,7 +225,7 @@ describe('ServiceCompiler takeChange()', () => {
       metadata: { ...moved.metadata, labels: { 'kubernetes.io/service-name': 'none' } },
     });
     assert.deepEqual(
-      compiler.takeChange().set.map((port) => port.endpoints),
+      compiler.takeChange().set.map((port) => port.inside.endpoints),
       [[]],
     );
   });

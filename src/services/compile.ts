@@ -1,15 +1,20 @@
-import { isIPv4 } from 'node:net';
-import { SERVICE_LABELS } from '../cluster/lean-services.ts';
 import { serviceKeyOf } from '../model/endpoint-slices.ts';
 import { canonicalIp } from '../model/ip.ts';
-import { type EndpointSlice, type Service, type ServicePort, objectKey } from '../model/objects.ts';
-import { chooseEndpoints, isPort, readAddress } from './endpoints.ts';
-import { type PlanChange, type PlannedPort, type Protocol, type ServicePlan, frontKey } from './plan.ts';
+import { type EndpointSlice, type Service, objectKey } from '../model/objects.ts';
+import { Claims } from './claims.ts';
+import { type CompiledService, compileService } from './compile-service.ts';
+import type { Ignored, NodeFacts, PlanChange, PlannedHealth, PlannedPort, ServicePlan } from './plan.ts';
+import { sameFacts, sameIgnored, samePort } from './same.ts';
 
 export interface CompileOptions {
+  /** Unless told: a node that has no address, no pods and no zone. */
+  readonly node?: NodeFacts;
   /** Addresses this node answers itself, such as the cluster DNS: their Services are left alone. */
   readonly localAddresses?: readonly string[];
 }
+
+/** A node of which nothing is known. */
+export const UNKNOWN_NODE: NodeFacts = { name: '', addresses: [], podCidrs: [], nodePortAddresses: [] };
 
 /** The plan for a set of objects. */
 export function compile(
@@ -34,6 +39,8 @@ export interface ServiceCompiler {
   deleteService(key: string): void;
   setSlice(slice: EndpointSlice): void;
   deleteSlice(key: string): void;
+  /** Costs the Services that the difference touches: with hints for another zone, with source ranges for an address. */
+  setNode(node: NodeFacts): void;
   /** Brings the plan up to date and returns how it differs from the last time. */
   takeChange(): PlanChange;
   /** As of the last `takeChange`; changed in place by the next. */
@@ -44,7 +51,7 @@ export function createServiceCompiler(options: CompileOptions = {}): ServiceComp
   return new IncrementalCompiler(options);
 }
 
-const PROTOCOLS: Readonly<Record<string, Protocol>> = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' };
+const NOTHING: CompiledService = { ports: [], ignored: [] };
 
 class IncrementalCompiler implements ServiceCompiler {
   readonly #local: ReadonlySet<string>;
@@ -53,13 +60,21 @@ class IncrementalCompiler implements ServiceCompiler {
   readonly #slices = new Map<string, Map<string, EndpointSlice>>();
   readonly #serviceOfSlice = new Map<string, string>();
   readonly #dirty = new Set<string>();
-  readonly #portsOf = new Map<string, readonly PlannedPort[]>();
-  /** Every Service that wants an address and port; the eldest gets it. */
-  readonly #claims = new Map<string, readonly PlannedPort[]>();
-  readonly #plan = { ports: new Map<string, PlannedPort>(), ignored: new Map<string, readonly string[]>() };
+  readonly #claims = new Claims((key) => this.#services.get(key)?.metadata?.creationTimestamp ?? '');
+  /** Without what is refused for another's sake. */
+  readonly #ignored = new Map<string, readonly Ignored[]>();
+  #nodeTaken: NodeFacts;
+  readonly #plan: {
+    node: NodeFacts;
+    ports: Map<string, PlannedPort>;
+    ignored: Map<string, readonly Ignored[]>;
+    health: Map<string, PlannedHealth>;
+  };
 
-  constructor({ localAddresses = [] }: CompileOptions) {
+  constructor({ localAddresses = [], node = UNKNOWN_NODE }: CompileOptions) {
     this.#local = new Set(localAddresses.map(canonicalIp));
+    this.#nodeTaken = node;
+    this.#plan = { node, ports: new Map(), ignored: new Map(), health: new Map() };
   }
 
   get plan(): ServicePlan {
@@ -99,48 +114,71 @@ class IncrementalCompiler implements ServiceCompiler {
     this.#dirty.add(service);
   }
 
+  setNode(node: NodeFacts): void {
+    const before = this.#plan.node;
+    this.#plan.node = node;
+    if (before.name !== node.name) {
+      for (const key of this.#services.keys()) this.#dirty.add(key);
+      return;
+    }
+    if (before.zone !== node.zone) {
+      for (const [service, slices] of this.#slices)
+        if ([...slices.values()].some(hasHints)) this.#dirty.add(service);
+    }
+    if (before.addresses.join() !== node.addresses.join()) {
+      for (const [key, { spec }] of this.#services) if (spec?.type === 'LoadBalancer') this.#dirty.add(key);
+    }
+  }
+
   takeChange(): PlanChange {
     const touched = new Set<string>();
+    const services = new Set(this.#dirty);
     for (const key of this.#dirty) this.#recompile(key, touched);
     this.#dirty.clear();
     const set: PlannedPort[] = [];
     const removed: PlannedPort[] = [];
+    const replaced = new Map<string, PlannedPort>();
     for (const front of touched) {
       const before = this.#plan.ports.get(front);
-      const after = this.#eldest(this.#claims.get(front) ?? []);
+      const { winner: after, contenders } = this.#claims.settle(front);
+      for (const contender of contenders) services.add(contender);
       if (after === undefined) {
         this.#plan.ports.delete(front);
         if (before !== undefined) removed.push(before);
       } else if (before === undefined || !samePort(before, after)) {
         this.#plan.ports.set(front, after);
         set.push(after);
+        if (before !== undefined) replaced.set(front, before);
       }
     }
-    return { set, removed };
+    for (const key of services) this.#settleIgnored(key);
+    const { node } = this.#plan;
+    const sameNode = sameFacts(this.#nodeTaken, node);
+    this.#nodeTaken = node;
+    return { set, removed, before: replaced, services, ...(!sameNode && { node }) };
   }
 
   /** Puts the claims of one Service right. */
   #recompile(key: string, touched: Set<string>): void {
-    for (const port of this.#portsOf.get(key) ?? []) {
-      const front = frontKey(port);
-      const others = (this.#claims.get(front) ?? []).filter(({ service }) => service !== key);
-      if (others.length === 0) this.#claims.delete(front);
-      else this.#claims.set(front, others);
-      touched.add(front);
-    }
     const service = this.#services.get(key);
-    const { ports, ignored } =
-      service === undefined ? NOTHING : compileService(service, this.#sortedSlices(key), this.#local);
-    for (const port of ports) {
-      const front = frontKey(port);
-      const others = this.#claims.get(front);
-      this.#claims.set(front, others === undefined ? [port] : [...others, port]);
-      touched.add(front);
-    }
-    if (ports.length === 0) this.#portsOf.delete(key);
-    else this.#portsOf.set(key, ports);
-    if (ignored.length === 0) this.#plan.ignored.delete(key);
-    else this.#plan.ignored.set(key, ignored);
+    const { ports, ignored, health } =
+      service === undefined
+        ? NOTHING
+        : compileService(service, this.#sortedSlices(key), { node: this.#plan.node, local: this.#local });
+    this.#claims.replace(key, ports, touched);
+    if (ignored.length === 0) this.#ignored.delete(key);
+    else this.#ignored.set(key, ignored);
+    if (health === undefined) this.#plan.health.delete(key);
+    else this.#plan.health.set(key, health);
+  }
+
+  #settleIgnored(key: string): void {
+    const own = this.#ignored.get(key) ?? [];
+    const lost = this.#claims.lostBy(key);
+    const all = lost.length === 0 ? own : [...own, ...lost];
+    const before = this.#plan.ignored.get(key);
+    if (all.length === 0) this.#plan.ignored.delete(key);
+    else if (before === undefined || !sameIgnored(before, all)) this.#plan.ignored.set(key, all);
   }
 
   /** By name, so that the plan does not depend on the order of arrival. */
@@ -150,95 +188,8 @@ class IncrementalCompiler implements ServiceCompiler {
     if (slices.size === 1) return [...slices.values()];
     return [...slices].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, slice]) => slice);
   }
-
-  /** The API server never gives an address twice; if it happens, the Service that had it first keeps it. */
-  #eldest(claims: readonly PlannedPort[]): PlannedPort | undefined {
-    if (claims.length < 2) return claims[0];
-    const age = ({ service }: PlannedPort): string =>
-      `${this.#services.get(service)?.metadata?.creationTimestamp ?? ''} ${service}`;
-    return claims.toSorted((a, b) => (age(a) < age(b) ? -1 : 1))[0];
-  }
 }
 
-interface CompiledService {
-  readonly ports: readonly PlannedPort[];
-  /** Why the Service, or a part of it, is left alone. */
-  readonly ignored: readonly string[];
-}
-
-const NOTHING: CompiledService = { ports: [], ignored: [] };
-
-/** One Service and its slices. */
-export function compileService(
-  service: Service,
-  slices: readonly EndpointSlice[],
-  local: ReadonlySet<string>,
-): CompiledService {
-  const reason = reasonToIgnore(service);
-  if (reason !== undefined) return { ports: [], ignored: [reason] };
-  const ports: PlannedPort[] = [];
-  const ignored: string[] = [];
-  for (const text of clusterIps(service)) {
-    const family = isIPv4(text) ? 4 : 6;
-    const address = readAddress(text, family);
-    if (address === undefined) {
-      ignored.push(`spec.clusterIPs has ${JSON.stringify(text)}, which is no address`);
-      continue;
-    }
-    if (local.has(address)) {
-      ignored.push(`this node answers on ${address} itself`);
-      continue;
-    }
-    for (const [index, port] of (service.spec?.ports ?? []).entries()) {
-      const protocol = PROTOCOLS[port.protocol ?? 'TCP'];
-      if (protocol === undefined) {
-        ignored.push(`spec.ports[${index}].protocol is ${JSON.stringify(port.protocol)}`);
-        continue;
-      }
-      if (!isPort(port.port)) {
-        ignored.push(`spec.ports[${index}].port is ${JSON.stringify(port.port)}`);
-        continue;
-      }
-      ports.push({
-        address,
-        port: port.port,
-        protocol,
-        family,
-        ...origin(service, port, index),
-        ...chooseEndpoints({ service, port, family }, slices),
-      });
-    }
-  }
-  return { ports, ignored };
-}
-
-function origin(
-  service: Service,
-  { name = '' }: ServicePort,
-  index: number,
-): Pick<PlannedPort, 'service' | 'portName' | 'field'> {
-  return { service: objectKey(service), portName: name, field: `spec.ports[${index}]` };
-}
-
-function clusterIps({ spec }: Service): readonly string[] {
-  if (spec?.clusterIPs !== undefined && spec.clusterIPs.length > 0) return spec.clusterIPs;
-  return spec?.clusterIP === undefined ? [] : [spec.clusterIP];
-}
-
-function reasonToIgnore(service: Service): string | undefined {
-  const { metadata, spec } = service;
-  if (spec?.type === 'ExternalName') return 'spec.type is ExternalName';
-  const [first] = clusterIps(service);
-  if (first === 'None') return 'spec.clusterIP is None';
-  if (first === undefined || first === '') return 'spec.clusterIP is not allocated yet';
-  const proxy = metadata?.labels?.[SERVICE_LABELS.proxyName];
-  if (proxy !== undefined) return `metadata.labels gives it to the proxy ${JSON.stringify(proxy)}`;
-  const { headless } = SERVICE_LABELS;
-  if (metadata?.labels?.[headless] !== undefined) return `metadata.labels has ${headless}`;
-  return undefined;
-}
-
-/** Whether two states of a port print the same. */
-function samePort(a: PlannedPort, b: PlannedPort): boolean {
-  return JSON.stringify(a) === JSON.stringify(b);
+function hasHints({ endpoints }: EndpointSlice): boolean {
+  return (endpoints ?? []).some(({ hints }) => hints !== undefined && hints !== null);
 }

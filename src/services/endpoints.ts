@@ -1,130 +1,92 @@
 import { isIPv4 } from 'node:net';
+import { hintedNodes, hintedZones } from '../model/endpoint-slices.ts';
 import { type IpFamily, formatIp, tryParseIp } from '../model/ip.ts';
-import {
-  type Endpoint,
-  type EndpointSlice,
-  type Service,
-  type ServicePort,
-  objectKey,
-} from '../model/objects.ts';
-import {
-  type EndpointSource,
-  type PlannedEndpoint,
-  type PlannedPort,
-  type SkippedEndpoint,
-  hostPort,
-} from './plan.ts';
+import { type Endpoint, type EndpointSlice, type ServicePort, objectKey } from '../model/objects.ts';
+import { forbiddenRange } from './forbidden-ranges.ts';
+import type { EndpointSource, Ignored, SkippedEndpoint } from './plan.ts';
 
-export interface EndpointChoice {
-  readonly endpoints: readonly PlannedEndpoint[];
-  readonly chosenBy: PlannedPort['chosenBy'];
-  readonly skipped: readonly SkippedEndpoint[];
-}
-
-interface Candidate {
-  readonly endpoint: PlannedEndpoint;
+/** One address that a slice lists, fit to be sent to. */
+export interface ListedEndpoint {
+  readonly address: string;
+  readonly source: EndpointSource;
   readonly ready: boolean;
   readonly serving: boolean;
   readonly terminating: boolean;
+  readonly zones: readonly string[];
+  readonly nodes: readonly string[];
 }
 
-/**
- * The endpoints that share the connections to one port of a Service, over all its slices: the ready ones; when there
- * is none, those that still serve while they terminate (KEP-1669); with `publishNotReadyAddresses`, all of them.
- */
-export function chooseEndpoints(
-  { service, port, family }: { service: Service; port: ServicePort; family: IpFamily },
-  slices: Iterable<EndpointSlice>,
-): EndpointChoice {
-  const { candidates, skipped } = gather(port, family, slices);
-  if (service.spec?.publishNotReadyAddresses === true) {
-    return choice(candidates, 'publishNotReadyAddresses', skipped);
-  }
-  const ready = candidates.filter((candidate) => candidate.ready);
-  if (ready.length > 0) return split(candidates, ready, { chosenBy: 'ready', skipped });
-  const serving = candidates.filter((candidate) => candidate.serving && candidate.terminating);
-  return split(candidates, serving, { chosenBy: 'serving while terminating', skipped });
+/** A slice with what is wrong in it set apart. */
+export interface ReadSlice {
+  readonly key: string;
+  readonly slice: EndpointSlice;
+  readonly endpoints: readonly ListedEndpoint[];
+  readonly unfit: readonly SkippedEndpoint[];
+  readonly refusals: readonly Ignored[];
 }
 
-function choice(
-  chosen: readonly Candidate[],
-  chosenBy: PlannedPort['chosenBy'],
-  skipped: readonly SkippedEndpoint[],
-): EndpointChoice {
-  const endpoints = chosen.map(({ endpoint }) => endpoint);
-  return { endpoints, chosenBy: endpoints.length === 0 ? 'nothing' : chosenBy, skipped };
+const NONE: readonly never[] = [];
+const FIELDS: string[] = [];
+
+/** `endpoints[3]`; the same string for the same number, for there are many. */
+function endpointField(index: number): string {
+  return (FIELDS[index] ??= `endpoints[${index}]`);
 }
 
-function split(
-  candidates: readonly Candidate[],
-  chosen: readonly Candidate[],
-  { chosenBy, skipped }: { chosenBy: PlannedPort['chosenBy']; skipped: readonly SkippedEndpoint[] },
-): EndpointChoice {
-  if (chosen.length === candidates.length) return choice(chosen, chosenBy, skipped);
-  const taken = new Set(chosen);
-  const left = candidates
-    .filter((candidate) => !taken.has(candidate))
-    .map(({ endpoint: { address, source }, serving, terminating }) => ({
-      address,
-      source,
-      reason: stateOf(serving, terminating),
-    }));
-  return choice(chosen, chosenBy, [...skipped, ...left]);
-}
-
-function stateOf(serving: boolean, terminating: boolean): string {
-  if (!terminating) return 'conditions.ready is false';
-  return serving ? 'conditions.terminating is true and others are ready' : 'conditions.terminating is true';
-}
-
-/** Every endpoint that offers the port in the family, once, in the order of slices' names and places in them. */
-function gather(
-  port: ServicePort,
-  family: IpFamily,
-  slices: Iterable<EndpointSlice>,
-): { candidates: Candidate[]; skipped: SkippedEndpoint[] } {
-  const candidates = new Map<string, Candidate>();
-  const skipped: SkippedEndpoint[] = [];
-  for (const slice of slices) {
-    if (slice.addressType !== (family === 4 ? 'IPv4' : 'IPv6')) continue;
-    const number = targetPort(slice, port);
-    const key = objectKey(slice);
-    for (const [index, endpoint] of (slice.endpoints ?? []).entries()) {
-      const source = sourceOf(key, index, endpoint);
-      const [text = ''] = endpoint.addresses ?? [];
-      const address = readAddress(text, family);
-      if (address === undefined) {
-        skipped.push({ address: text, source, reason: `addresses[0] is not an IPv${family} address` });
-      } else if (number === undefined) {
-        skipped.push({ address, source, reason: `ports has no ${wantedPort(port)}` });
-      } else {
-        const candidate = { endpoint: { address, port: number, source }, ...conditionsOf(endpoint) };
-        const at = hostPort(address, number);
-        const known = candidates.get(at);
-        // The same address in two slices, as while an endpoint moves from one to the other: the better state counts.
-        if (known === undefined || rank(candidate) > rank(known)) candidates.set(at, candidate);
-      }
+/** Reads the slice's addresses, which are to be of its `addressType` and may lie in no forbidden range. */
+export function readSlice(slice: EndpointSlice): ReadSlice {
+  const key = objectKey(slice);
+  const family = slice.addressType === 'IPv6' ? 6 : 4;
+  const endpoints: ListedEndpoint[] = [];
+  const unfit: SkippedEndpoint[] = [];
+  const refusals: Ignored[] = [];
+  const refuse = (field: string, reason: string): void => {
+    refusals.push({ object: { kind: 'EndpointSlice', key }, field, reason, refused: true });
+  };
+  for (const [index, endpoint] of (slice.endpoints ?? []).entries()) {
+    const source = sourceOf(key, index, endpoint);
+    const [text = ''] = endpoint.addresses ?? [];
+    const address = readAddress(text, family);
+    const range = address === undefined ? undefined : forbiddenRange(address);
+    if (address === undefined || range !== undefined) {
+      const field = 'addresses[0]';
+      const is = range === undefined ? `not an IPv${family} address` : `in ${range}`;
+      unfit.push({ address: address ?? text, source, reason: `${field} is ${is}` });
+      refuse(`${source.field}.${field}`, `is ${JSON.stringify(text)}, ${is}`);
+    } else {
+      endpoints.push({ address, source, ...conditionsOf(endpoint), ...hintsOf(endpoint) });
     }
   }
-  return { candidates: [...candidates.values()], skipped };
-}
-
-function rank({ ready, serving }: Candidate): number {
-  if (ready) return 2;
-  return serving ? 1 : 0;
+  for (const [index, { port }] of (slice.ports ?? []).entries()) {
+    if (port !== undefined && port !== null && !isPort(port))
+      refuse(`ports[${index}].port`, `is ${JSON.stringify(port)}, no port`);
+  }
+  return {
+    key,
+    slice,
+    endpoints,
+    unfit: unfit.length === 0 ? NONE : unfit,
+    refusals: refusals.length === 0 ? NONE : refusals,
+  };
 }
 
 /** Conditions that are absent mean ready and serving, and not terminating (discovery.k8s.io/v1). */
-function conditionsOf({ conditions }: Endpoint): { ready: boolean; serving: boolean; terminating: boolean } {
+function conditionsOf({ conditions }: Endpoint): Pick<ListedEndpoint, 'ready' | 'serving' | 'terminating'> {
   const ready = conditions?.ready ?? true;
   return { ready, serving: conditions?.serving ?? ready, terminating: conditions?.terminating ?? false };
 }
 
+function hintsOf(endpoint: Endpoint): Pick<ListedEndpoint, 'zones' | 'nodes'> {
+  if (!endpoint.hints) return { zones: NONE, nodes: NONE };
+  return { zones: hintedZones(endpoint), nodes: hintedNodes(endpoint) };
+}
+
 /** The number behind the Service port in this slice: slices carry the resolved `targetPort` by the port's name. */
-function targetPort(slice: EndpointSlice, { name = '', protocol = 'TCP' }: ServicePort): number | undefined {
-  const found = slice.ports?.find(
-    (port) => (port.name ?? '') === name && (port.protocol ?? 'TCP') === protocol,
-  );
+export function targetPort(
+  { ports }: EndpointSlice,
+  { name = '', protocol = 'TCP' }: ServicePort,
+): number | undefined {
+  const found = ports?.find((port) => (port.name ?? '') === name && (port.protocol ?? 'TCP') === protocol);
   return isPort(found?.port) ? found.port : undefined;
 }
 
@@ -133,22 +95,13 @@ export function isPort(number: number | undefined): number is number {
   return number !== undefined && Number.isInteger(number) && number > 0 && number < 65_536;
 }
 
-function wantedPort({ name, protocol = 'TCP' }: ServicePort): string {
-  return name === undefined || name === ''
-    ? `unnamed ${protocol} port`
-    : `${protocol} port ${JSON.stringify(name)}`;
-}
-
 function sourceOf(slice: string, index: number, { targetRef, nodeName }: Endpoint): EndpointSource {
-  const target =
-    targetRef === undefined
-      ? undefined
-      : `${targetRef.kind ?? 'object'} ${objectKey({ metadata: targetRef })}`;
+  const target = targetRef && `${targetRef.kind ?? 'object'} ${objectKey({ metadata: targetRef })}`;
   return {
     slice,
-    field: `endpoints[${index}]`,
-    ...(target === undefined ? {} : { target }),
-    ...(nodeName === undefined ? {} : { nodeName }),
+    field: endpointField(index),
+    ...(target !== undefined && { target }),
+    ...(nodeName !== undefined && { nodeName }),
   };
 }
 

@@ -81,6 +81,8 @@ export interface SkippedEndpoint {
   readonly source: EndpointSource;
   /** Field and value, such as `conditions.ready is false`. */
   readonly reason: string;
+  /** Its port as long as it serves: what it has already may go on. */
+  readonly servesOn?: number;
 }
 
 /** A part of an object that is not carried out. */
@@ -169,7 +171,10 @@ export function findPort(plan: ServicePlan, front: Front): PlannedPort | undefin
 
 /** Whether connections to this address of the node may reach node ports. */
 export function servesNodePorts({ addresses, nodePortAddresses }: NodeFacts, address: string): boolean {
-  if (!addresses.includes(address)) return false;
+  return addresses.includes(address) && isInAny(address, nodePortAddresses);
+}
+
+export function isInAny(address: string, cidrs: readonly string[]): boolean {
   const ip = tryParseIp(address);
-  return ip !== undefined && nodePortAddresses.some((cidr) => cidrContains(parseCidr(cidr), ip));
+  return ip !== undefined && cidrs.some((cidr) => cidrContains(parseCidr(cidr), ip));
 }

@@ -133,7 +133,7 @@ class Walk {
   #passService(port: PlannedPort, endpoint: PlannedEndpoint | undefined, input: string | undefined): boolean {
     const front = hostPort(port.address, port.port);
     const where = input === undefined ? {} : { inputInterface: input };
-    const skipped = port.skipped.map(
+    const skipped = port.inside.skipped.map(
       ({ address, source, reason }) =>
         `not ${address}: ${reason} (EndpointSlice ${source.slice} ${source.field})`,
     );
@@ -149,8 +149,8 @@ class Walk {
       });
       return false;
     }
-    const place = port.endpoints.indexOf(endpoint);
-    const count = port.endpoints.length;
+    const place = port.inside.endpoints.indexOf(endpoint);
+    const count = port.inside.endpoints.length;
     const to = hostPort(endpoint.address, endpoint.port);
     this.#packet = { ...this.#packet, destination: endpoint.address, destinationPort: endpoint.port };
     this.#add(nodePlace(this.#node), {
@@ -160,10 +160,10 @@ class Walk {
       decidedBy: endpointDecision(endpoint),
       explain:
         `${front} is ${port.field} of Service ${port.service}; ` +
-        `${count === 1 ? 'its only endpoint is' : `each of its ${count} endpoints (${port.chosenBy}) gets the same share, here`} ` +
+        `${count === 1 ? 'its only endpoint is' : `each of its ${count} endpoints (${port.inside.chosenBy}) gets the same share, here`} ` +
         `${to}${endpoint.source.target === undefined ? '' : `, ${endpoint.source.target}`}.`,
       details: [
-        ...port.endpoints
+        ...port.inside.endpoints
           .filter((other) => other !== endpoint)
           .map((other) => `or ${hostPort(other.address, other.port)} ${other.source.target ?? ''}`.trimEnd()),
         ...skipped,
@@ -340,23 +340,25 @@ function chooseEndpoint(
   port: PlannedPort | undefined,
   wanted: string | undefined,
 ): PlannedEndpoint | undefined {
-  if (port === undefined || wanted === undefined) return port?.endpoints[0];
-  const found = port.endpoints.find((endpoint) => hostPort(endpoint.address, endpoint.port) === wanted);
+  if (port === undefined || wanted === undefined) return port?.inside.endpoints[0];
+  const found = port.inside.endpoints.find(
+    (endpoint) => hostPort(endpoint.address, endpoint.port) === wanted,
+  );
   if (found !== undefined) return found;
   throw new PodnetError(`${wanted} is no endpoint of Service ${port.service}`, {
     code: 'trace-unknown-endpoint',
     where: `Service ${port.service} ${port.field}`,
-    fix: `Its endpoints: ${port.endpoints.map(({ address, port: to }) => hostPort(address, to)).join(', ') || 'none'}.`,
+    fix: `Its endpoints: ${port.inside.endpoints.map(({ address, port: to }) => hostPort(address, to)).join(', ') || 'none'}.`,
   });
 }
 
 function endpointsOf(port: PlannedPort | undefined): TraceEndpoint[] {
-  return (port?.endpoints ?? []).map((endpoint) => {
+  return (port?.inside.endpoints ?? []).map((endpoint) => {
     const { target, nodeName } = endpoint.source;
     const found: TraceEndpoint = {
       address: endpoint.address,
       port: endpoint.port,
-      share: 1 / (port?.endpoints.length ?? 1),
+      share: 1 / (port?.inside.endpoints.length ?? 1),
       decidedBy: endpointDecision(endpoint),
     };
     return Object.assign(

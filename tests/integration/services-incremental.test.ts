@@ -10,7 +10,7 @@ import { objectKey } from '../../src/model/objects.ts';
 import { createNftablesBackend } from '../../src/services/backends/nftables.ts';
 import { servicesSet, servicesTable } from '../../src/services/backends/nftables-table.ts';
 import { type ServiceCompiler, createServiceCompiler } from '../../src/services/compile.ts';
-import { printPlan } from '../../src/services/plan.ts';
+import { printPlan } from '../../src/services/print-plan.ts';
 import { testService, testSlice } from '../../src/services/test-objects.ts';
 
 const ports = [

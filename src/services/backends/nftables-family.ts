@@ -106,7 +106,7 @@ export class FamilyState {
   }
 
   /** The commands for a change; the state is taken to be changed already. */
-  change({ set, removed }: PlanChange): NftCommand[] {
+  change({ set, removed }: Pick<PlanChange, 'set' | 'removed'>): NftCommand[] {
     const edits = new TableEdits(this.table);
     for (const port of removed) this.#replace(frontKey(port), undefined, edits);
     for (const port of set) this.#replace(frontKey(port), port, edits);
@@ -179,7 +179,10 @@ export class FamilyState {
     for (const address of port.local) this.#hairpins.change(address, by);
   }
 
-  #hold({ address, port, protocol, endpoints }: PlannedPort, before: readonly Target[]): HeldPort {
+  #hold(
+    { address, port, protocol, inside: { endpoints } }: PlannedPort,
+    before: readonly Target[],
+  ): HeldPort {
     const local = endpoints
       .filter(({ source }) => source.nodeName === undefined || source.nodeName === this.#nodeName)
       .map((endpoint) => endpoint.address);

@@ -151,7 +151,7 @@ add chain ip podnet-services postrouting { type nat hook postrouting priority 10
     const before = nftables.dump();
     assert.ok(backend.isIntact());
     const others = createNftablesBackend({ nftables, nodeName: 'node-2' });
-    others.sync({ ports: new Map(), ignored: new Map() });
+    others.sync(createServiceCompiler().plan);
     assert.ok(!backend.isIntact());
     backend.sync(compiler.plan);
     assert.equal(nftables.dump(), before);

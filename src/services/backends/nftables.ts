@@ -51,7 +51,10 @@ class NftablesBackend implements ServiceBackend {
   }
 
   /** `replace` names families whose table is to be made anew even if they have no port. */
-  #change({ set, removed }: PlanChange, replace: ReadonlySet<IpFamily>): NftCommand[] {
+  #change(
+    { set, removed }: Pick<PlanChange, 'set' | 'removed'>,
+    replace: ReadonlySet<IpFamily>,
+  ): NftCommand[] {
     return FAMILIES.flatMap((family) => {
       const of = (port: PlannedPort): boolean => port.family === family;
       const change = { set: set.filter(of), removed: removed.filter(of) };

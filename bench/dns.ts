@@ -4,7 +4,11 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { isMainThread, Worker, workerData } from 'node:worker_threads';
 
-import { Responder } from '../src/dns/responder.ts';
+import { compileCorefile } from '../src/dns/corefile/compile.ts';
+import { defaultCorefile } from '../src/dns/corefile/default.ts';
+import { createBlock } from '../src/dns/serving/block.ts';
+import type { Client } from '../src/dns/serving/request.ts';
+import { createServer } from '../src/dns/serving/server.ts';
 import { RCODE, TYPE } from '../src/dns/wire/constants.ts';
 import { encodeMessage } from '../src/dns/wire/message.ts';
 import { compileService } from '../src/dns/zone/compile.ts';
@@ -43,9 +47,16 @@ export async function rows(): Promise<BenchRow[]> {
 
   const dgram = await measureDgram(known);
   const echo = await measureBatched(known, (message, length, out) => message.copy(out, 0, 0, length));
-  const responder = new Responder({ zone, podRecords: 'insecure', forwards: false });
+  const { clusterDomain } = options;
+  const { servers } = compileCorefile(defaultCorefile({ clusterDomain, podRecords: 'insecure' }), {
+    nodeResolvers: [],
+    files: new Map(),
+  });
+  const parts = { zoneFor: () => zone, clusterDomain, namespaceOf: () => undefined, nodeSearches: [] };
+  const server = createServer({ blocks: servers.map((plan) => createBlock(plan, parts)) });
+  const client = (): Client => ({ address: '127.0.0.1', port: 40_000 });
   const answer = (message: Buffer, length: number, out: Buffer): number =>
-    Number(responder.respond(message, length, { out, transport: 'udp' }));
+    Number(server.respond({ message, length, transport: 'udp', client }, { out, transport: 'udp' }));
   const found = await measureBatched(known, answer);
   const missing = await measureBatched(unknown, answer);
 

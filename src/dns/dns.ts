@@ -3,11 +3,11 @@ import { untilAborted } from '../cluster/clock.ts';
 import type { ServiceInformers } from '../cluster/service-informers.ts';
 import { errorMessage } from '../model/errors.ts';
 import { type Listener, listenTcp, listenUdp, type ListenOptions } from './listeners.ts';
-import { type PodRecords, Responder } from './responder.ts';
-import { AnswerCache } from './outside/cache.ts';
-import { createForward } from './outside/forward.ts';
-import { createResolver } from './outside/resolver.ts';
-import { parseUpstream } from './outside/upstream.ts';
+import { compileCorefile } from './corefile/compile.ts';
+import { defaultCorefile } from './corefile/default.ts';
+import type { PodRecords } from './responder.ts';
+import { createBlock } from './serving/block.ts';
+import { createServer } from './serving/server.ts';
 import { watchObjects } from './watch.ts';
 import type { ZoneOptions } from './zone/plan.ts';
 import { createZone, type Zone } from './zone/zone.ts';
@@ -56,14 +56,22 @@ export function createDns({
 }: DnsOptions): Dns {
   const zoneOptions: ZoneOptions = { clusterDomain, addresses };
   const zone = createZone(zoneOptions, Math.floor(Date.now() / 1000));
-  const responder = new Responder({
-    zone,
-    podRecords,
-    forwards: upstreams.length > 0,
+  const corefile = compileCorefile(defaultCorefile({ clusterDomain, podRecords }), {
+    nodeResolvers: upstreams,
+    files: new Map(),
+  });
+  const blocks = corefile.servers.map((plan) =>
+    createBlock(plan, {
+      zoneFor: () => zone,
+      clusterDomain,
+      namespaceOf: () => undefined,
+      nodeSearches: [],
+    }),
+  );
+  const server = createServer({
+    blocks,
     onError: (error) => log('error', `DNS: a question could not be answered: ${errorMessage(error)}`),
   });
-  const forward = createForward({ upstreams: upstreams.map(parseUpstream), policy: 'sequential' });
-  const resolver = createResolver({ upstreams: forward, cache: new AnswerCache() });
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {});
 
@@ -73,7 +81,7 @@ export function createDns({
     try {
       // Before the zone is complete it would deny names that exist; clients ask a silent server again.
       await watch.synced;
-      const options = addresses.map((address) => ({ address, port, responder, resolver }));
+      const options = addresses.map((address) => ({ address, port, server }));
       const servers = options.flatMap((each) => [
         keepListening(listenUdp, each, { signal, log }),
         keepListening(listenTcp, each, { signal, log }),
@@ -84,7 +92,7 @@ export function createDns({
       ready.reject(error);
       if (!signal.aborted) throw error;
     }
-    forward.close();
+    for (const block of blocks) block.close();
     await watching;
   }
 

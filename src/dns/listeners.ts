@@ -1,10 +1,9 @@
 import { createServer, type Socket } from 'node:net';
 
-import { openDatagramSocket } from '../kernel/datagram-socket.ts';
+import { openDatagramSocket, readSocketAddress } from '../kernel/datagram-socket.ts';
 import type { AnswerRoom } from './answer.ts';
-import { answerFromOutside, writeResolution } from './outside/write.ts';
-import type { OutsideQuestion, Responder } from './responder.ts';
-import type { Resolver } from './outside/resolver.ts';
+import type { Client, Later } from './serving/request.ts';
+import type { DnsServer } from './serving/server.ts';
 import { MAX_BYTES } from './wire/constants.ts';
 import { readFrames, writeFrame } from './wire/frame.ts';
 
@@ -12,8 +11,7 @@ export interface ListenOptions {
   readonly address: string;
   /** 0 lets the kernel choose. */
   readonly port: number;
-  readonly responder: Responder;
-  readonly resolver: Resolver;
+  readonly server: DnsServer;
 }
 
 export interface Listener {
@@ -34,7 +32,7 @@ const MAX_UNREAD_BYTES = 256 * 1024;
 const MAX_PIPELINED = 64;
 
 /** Answers over UDP. Throws `SyscallError` when the address cannot be bound. */
-export function listenUdp({ address, port, responder, resolver }: ListenOptions): Listener {
+export function listenUdp({ address, port, server }: ListenOptions): Listener {
   const failed = Promise.withResolvers<unknown>();
   const socket = openDatagramSocket({
     address,
@@ -42,16 +40,16 @@ export function listenUdp({ address, port, responder, resolver }: ListenOptions)
     maxMessageBytes: MAX_QUERY_BYTES,
     onError: failed.resolve,
     answer(message, length, out, peer) {
-      const answer = responder.respond(message, length, { out, transport: 'udp' });
-      if (typeof answer === 'number') return answer;
-      const known = resolver.known(answer.question);
-      if (known !== undefined) return writeResolution(message, answer, known, { out, transport: 'udp' });
+      const client = (): Client => readSocketAddress(peer.copy());
+      const reply = server.respond({ message, length, transport: 'udp', client }, { out, transport: 'udp' });
+      if (typeof reply === 'number') return reply;
       const kept = Buffer.from(message.subarray(0, length));
       const room: AnswerRoom = { out: Buffer.allocUnsafe(MAX_QUERY_BYTES), transport: 'udp' };
       const from = peer.copy();
-      void answerFromOutside(resolver, kept, answer, room).then((written) =>
-        socket.send(room.out.subarray(0, written), from),
-      );
+      void (async () => {
+        const written = await reply(kept, room);
+        if (written > 0) socket.send(room.out.subarray(0, written), from);
+      })();
       return 0;
     },
   });
@@ -59,7 +57,7 @@ export function listenUdp({ address, port, responder, resolver }: ListenOptions)
 }
 
 /** Answers over TCP. Rejects when the address cannot be bound. */
-export async function listenTcp({ address, port, responder, resolver }: ListenOptions): Promise<Listener> {
+export async function listenTcp({ address, port, server: dns }: ListenOptions): Promise<Listener> {
   const failed = Promise.withResolvers<unknown>();
   const connections = new Set<Socket>();
   const out = Buffer.allocUnsafe(MAX_BYTES);
@@ -83,13 +81,15 @@ export async function listenTcp({ address, port, responder, resolver }: ListenOp
     const reply = (answer: Buffer): void => {
       if (answer.length > 0 && socket.writable) socket.write(writeFrame(answer));
     };
-    const answerLater = async (message: Buffer, outside: OutsideQuestion): Promise<void> => {
+    const answerLater = async (message: Buffer, later: Later): Promise<void> => {
       const room: AnswerRoom = { out: Buffer.allocUnsafe(MAX_BYTES), transport: 'tcp' };
       open++;
-      const written = await answerFromOutside(resolver, message, outside, room);
+      const written = await later(message, room);
       open--;
       reply(room.out.subarray(0, written));
     };
+    const { remoteAddress = '', remotePort = 0 } = socket;
+    const client = (): Client => ({ address: remoteAddress, port: remotePort });
     socket.on('drain', settle);
     readFrames(
       socket,
@@ -97,12 +97,10 @@ export async function listenTcp({ address, port, responder, resolver }: ListenOp
         // A fresh place in the order: the connection that was silent longest stands first.
         connections.delete(socket);
         connections.add(socket);
-        const answer = responder.respond(message, message.length, { out, transport: 'tcp' });
-        if (typeof answer === 'number') {
-          reply(out.subarray(0, answer));
-        } else {
-          void answerLater(Buffer.from(message), answer).finally(settle);
-        }
+        const incoming = { message, length: message.length, transport: 'tcp', client } as const;
+        const answer = dns.respond(incoming, { out, transport: 'tcp' });
+        if (typeof answer === 'number') reply(out.subarray(0, answer));
+        else void answerLater(Buffer.from(message), answer).finally(settle);
         settle();
       },
       MAX_QUERY_BYTES,

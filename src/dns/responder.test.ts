@@ -4,7 +4,12 @@ import { describe, test } from 'node:test';
 import dnsPacket from 'dns-packet';
 import { array, assert as assertProperty, constantFrom, nat, property, tuple, uint8Array } from 'fast-check';
 
-import { type PodRecords, Responder } from './responder.ts';
+import { compileCorefile } from './corefile/compile.ts';
+import { defaultCorefile } from './corefile/default.ts';
+import type { PodRecords } from './responder.ts';
+import { createBlock } from './serving/block.ts';
+import type { Client } from './serving/request.ts';
+import { createServer, type DnsServer } from './serving/server.ts';
 import { EDNS_BYTES, RCODE, TYPE } from './wire/constants.ts';
 import { encodeMessage } from './wire/message.ts';
 import { nameKey } from './wire/name.ts';
@@ -106,13 +111,28 @@ const rows: Row[] = [
   ['.', 'NS', 'SERVFAIL', []],
 ];
 
-function responder(podRecords: PodRecords = 'insecure', zone = fixtureZone()): Responder {
-  return new Responder({ zone, podRecords, forwards: false });
+/** A server of the default Corefile, without upstreams. */
+function responder(podRecords: PodRecords = 'insecure', zone = fixtureZone()): DnsServer {
+  const { clusterDomain } = zone;
+  const { servers } = compileCorefile(defaultCorefile({ clusterDomain, podRecords }), {
+    nodeResolvers: [],
+    files: new Map(),
+  });
+  const parts = { zoneFor: () => zone, clusterDomain, namespaceOf: () => undefined, nodeSearches: [] };
+  return createServer({
+    blocks: servers.map((plan) => createBlock(plan, parts)),
+    onError: (error) => assert.fail(String(error)),
+  });
 }
 
-function ask(server: Responder, query: Buffer, transport: 'udp' | 'tcp' = 'tcp'): Buffer {
+const client = (): Client => ({ address: '10.244.1.9', port: 40_000 });
+
+function ask(server: DnsServer, query: Buffer, transport: 'udp' | 'tcp' = 'tcp'): Buffer {
   const out = Buffer.alloc(transport === 'udp' ? 4096 : 65_535);
-  const length = server.respond(query, query.length, { out, transport });
+  const length = server.respond(
+    { message: query, length: query.length, transport, client },
+    { out, transport },
+  );
   assert.equal(typeof length, 'number');
   return out.subarray(0, Number(length));
 }
@@ -306,13 +326,7 @@ test('Responder.respond refuses unknown EDNS versions with BADVERS', () => {
 });
 
 test('Responder.respond answers names of any bytes, within the cluster domain and without', () => {
-  const zone = fixtureZone();
-  const server = new Responder({
-    zone,
-    podRecords: 'insecure',
-    forwards: false,
-    onError: (error) => assert.fail(String(error)),
-  });
+  const server = responder();
   const label = uint8Array({ minLength: 1, maxLength: 63 });
   const suffixes = [
     '',

@@ -1,10 +1,10 @@
-import { type AnswerRoom, EMPTY_ANSWER, extendedError, writeAnswer, writeRefusal } from './answer.ts';
+import { type AnswerRoom, EMPTY_ANSWER, writeAnswer } from './answer.ts';
 import type { Question } from './outside/question.ts';
 import { parseDashedAddress } from './wire/address.ts';
-import { CLASS, HEADER_BYTES, RCODE, TYPE } from './wire/constants.ts';
+import { RCODE, TYPE } from './wire/constants.ts';
 import { type DnsQuestion, type DnsRecord, recordType } from './wire/message.ts';
-import { type NameKey, nameKey, parentKey, printKey } from './wire/name.ts';
-import { parseQuery, type Query } from './wire/query.ts';
+import { isWithin, type NameKey, nameKey, parentKey, printKey } from './wire/name.ts';
+import type { Query } from './wire/query.ts';
 import { NegativeAnswers } from './zone/negative.ts';
 import { prepareAnswer, type PreparedAnswer, prepareMessage } from './zone/prepare.ts';
 import type { Zone, ZoneName } from './zone/zone.ts';
@@ -24,65 +24,56 @@ export type PodRecords = 'insecure' | 'verified' | 'disabled';
 export interface ResponderOptions {
   readonly zone: Zone;
   readonly podRecords: PodRecords;
-  /** Whether outside questions can be asked of somebody. Without, they are answered at once with SERVFAIL. */
-  readonly forwards: boolean;
-  /** Told of faults of our own; the client hears SERVFAIL, and the next one is answered. */
-  readonly onError?: (error: unknown) => void;
+  /** Names it is the authority of, found or not; the zone's own domain unless told. */
+  readonly zones?: readonly NameKey[];
+  /** Of those, names that go on to others when they are not found here. */
+  readonly fallthrough?: readonly NameKey[];
+  /** Nobody outside is asked: reverse names of private addresses that are not known here do not exist (RFC 6303). */
+  readonly deniesPrivateAddresses?: boolean;
 }
 
 /** Aliases followed within the zone before an answer is given as far as it got. */
 const MAX_CHAIN = 8;
 
 /**
- * What a client hears of a name outside when there is nobody to ask. SERVFAIL, not REFUSED: resolvers go on to the next
- * search domain after it and give up at once at the end, where musl ignores REFUSED until its timeout and glibc stops
- * searching. Not NXDOMAIN either: we do not know that the name does not exist.
- */
-const NO_UPSTREAM = extendedError(22, 'podnet: no upstream resolver is configured');
-
-/**
- * Answers one message from the zone: `message[0, length)` in, the answer written to `out`. Returns the answer's length,
- * 0 for what deserves none, or the question to ask elsewhere. Everything here is synchronous; an existing name costs
- * one map look-up and two copies.
+ * Answers questions from the zone: the answer is written to the room, its length returned, or the question to ask
+ * elsewhere. Everything here is synchronous; an existing name costs one map look-up and two copies.
  */
 export class Responder {
   readonly #zone: Zone;
   readonly #podRecords: PodRecords;
-  readonly #forwards: boolean;
-  readonly #onError: (error: unknown) => void;
+  readonly #zones: readonly NameKey[];
+  readonly #fallthrough: readonly NameKey[];
+  readonly #deniesPrivateAddresses: boolean;
   readonly #negatives: NegativeAnswers;
   #turn = 0;
 
-  constructor({ zone, podRecords, forwards, onError = () => {} }: ResponderOptions) {
-    this.#onError = onError;
+  constructor({
+    zone,
+    podRecords,
+    zones,
+    fallthrough = [],
+    deniesPrivateAddresses = false,
+  }: ResponderOptions) {
     this.#zone = zone;
     this.#podRecords = podRecords;
-    this.#forwards = forwards;
+    this.#zones = zones ?? [nameKey(zone.clusterDomain)];
+    this.#fallthrough = fallthrough;
+    this.#deniesPrivateAddresses = deniesPrivateAddresses;
     this.#negatives = new NegativeAnswers(zone);
   }
 
-  respond(message: Buffer, length: number, room: AnswerRoom): number | OutsideQuestion {
-    try {
-      return this.#respond(message, length, room);
-    } catch (error) {
-      this.#onError(error);
-      const refusal = { rcode: RCODE.SERVFAIL, questionEnd: HEADER_BYTES, reason: 'internal error' };
-      return writeRefusal(message, refusal, room);
-    }
-  }
-
-  #respond(message: Buffer, length: number, room: AnswerRoom): number | OutsideQuestion {
-    const query = parseQuery(message, length);
-    if (query === 'ignore') return 0;
-    if ('rcode' in query) return writeRefusal(message, query, room);
-    if (query.edns !== undefined && query.edns.version !== 0)
-      return this.#fail(message, query, room, RCODE.BADVERS);
-    if (query.class !== CLASS.IN || query.type === TYPE.AXFR || query.type === TYPE.IXFR) {
-      return this.#fail(message, query, room, RCODE.REFUSED);
-    }
-    const name = this.#zone.find(query.key);
+  /** Undefined for a name that is not its own, or that goes on to others when it is unknown here. */
+  answer(message: Buffer, query: Query, room: AnswerRoom): number | OutsideQuestion | undefined {
+    const { key } = query;
+    const zone = this.#zones.find((each) => isWithin(key, each));
+    if (zone === undefined) return undefined;
+    const name = this.#zone.find(key);
     if (name !== undefined) return this.#answerName(message, query, name, room);
-    return this.#answerMissing(message, query, room);
+    const denied = this.#fallthrough.some((each) => isWithin(key, each))
+      ? this.#deniesPrivateAddresses && this.#zone.authority(key)
+      : zone;
+    return denied ? this.#answerMissing(message, query, denied, room) : undefined;
   }
 
   #answerName(message: Buffer, query: Query, name: ZoneName, room: AnswerRoom): number | OutsideQuestion {
@@ -96,12 +87,8 @@ export class Responder {
     return this.#write(message, query, EMPTY_ANSWER, room);
   }
 
-  #answerMissing(message: Buffer, query: Query, room: AnswerRoom): number | OutsideQuestion {
-    const zone = this.#zone.authority(query.key);
-    const inside = zone !== undefined && !zone.endsWith('\x04arpa\0');
-    if (!inside && this.#forwards) return { query, question: questionFor(query, query.key), chain: [] };
-    if (zone === undefined) return this.#fail(message, query, room, RCODE.SERVFAIL, NO_UPSTREAM);
-    const pod = inside && this.#podRecords === 'insecure' ? this.#podAddress(query.key) : undefined;
+  #answerMissing(message: Buffer, query: Query, zone: NameKey, room: AnswerRoom): number {
+    const pod = this.#podRecords === 'insecure' ? this.#podAddress(query.key) : undefined;
     if (pod === undefined) return this.#negative(message, query, { zone, exists: false }, room);
     const type = pod.includes(':') ? ('AAAA' as const) : ('A' as const);
     if (query.type !== TYPE[type] && query.type !== TYPE.ANY) {
@@ -136,8 +123,7 @@ export class Responder {
       const name = this.#zone.find(key);
       if (name === undefined) {
         const inside = this.#zone.authority(key) !== undefined;
-        if (!inside && this.#forwards) return { query, question: questionFor(query, key), chain };
-        if (!inside) break;
+        if (!inside) return { query, question: questionFor(query, key), chain };
         return this.#negative(message, query, { zone: this.#apex, exists: false, chain }, room);
       }
       const found = name.records.filter(({ data }) => recordType(data) === query.type);
@@ -178,11 +164,6 @@ export class Responder {
     return { name, ttlSeconds: this.#zone.soa(this.#apex).ttlSeconds, data };
   }
 
-  #fail(message: Buffer, query: Query, room: AnswerRoom, rcode: number, options?: Buffer): number {
-    const how = { rcode, authoritative: false, turn: 0 };
-    return writeAnswer(message, query, EMPTY_ANSWER, room, options === undefined ? how : { ...how, options });
-  }
-
   #write(
     message: Buffer,
     query: Query,
@@ -196,7 +177,7 @@ export class Responder {
 }
 
 /** What the client's question is about once aliases have been followed to `key`. */
-function questionFor({ type, edns, checkingDisabled }: Query, key: NameKey): Question {
+export function questionFor({ type, edns, checkingDisabled }: Query, key: NameKey): Question {
   return { key, type, dnssecOk: edns?.dnssecOk ?? false, checkingDisabled };
 }
 

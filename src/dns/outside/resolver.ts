@@ -11,6 +11,8 @@ export interface ResolverOptions {
    * answered within 1.8 seconds (RFC 8767 section 5); `immediate` gives it at once and asks meanwhile.
    */
   readonly stale?: 'verify' | 'immediate';
+  /** Which answers are kept; all unless told. */
+  readonly keeps?: (key: Question['key'], kind: OutsideAnswer['kind']) => boolean;
   /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
 }
@@ -38,6 +40,7 @@ export function createResolver({
   upstreams,
   cache,
   stale = 'verify',
+  keeps = () => true,
   now = () => performance.now(),
 }: ResolverOptions): Resolver {
   const open = new Map<string, Promise<OutsideAnswer>>();
@@ -50,7 +53,7 @@ export function createResolver({
         .ask(question)
         .then((message) => {
           const read = readOutsideAnswer(message);
-          cache?.set(key, read, now());
+          if (keeps(question.key, read.kind)) cache?.set(key, read, now());
           return read;
         })
         .finally(() => open.delete(key));

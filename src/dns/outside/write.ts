@@ -54,7 +54,7 @@ export function writeResolution(
 }
 
 /** SERVFAIL, after the CNAME records of ours if there are any. */
-export function writeFailure(message: Buffer, { query, chain }: OutsideQuestion, room: AnswerRoom): number {
+function writeFailure(message: Buffer, { query, chain }: OutsideQuestion, room: AnswerRoom): number {
   const known =
     chain.length === 0 ? EMPTY_ANSWER : prepareAnswer({ name: printKey(query.key), type: 1 }, chain);
   return writeAnswer(message, query, { ...known, rotates: false }, room, {

@@ -1,0 +1,181 @@
+import type { AnswerRoom } from '../answer.ts';
+import type { ForwardPlan, KubernetesPlan, ServerPlan } from '../corefile/plan.ts';
+import { AnswerCache, type CacheStatistics } from '../outside/cache.ts';
+import { createForward, type Forward, type UpstreamHealth } from '../outside/forward.ts';
+import { createResolver, type Resolver } from '../outside/resolver.ts';
+import { answerFromOutside, writeResolution } from '../outside/write.ts';
+import { type OutsideQuestion, questionFor, Responder } from '../responder.ts';
+import { CLASS, RCODE } from '../wire/constants.ts';
+import { isWithin, nameKey, type NameKey } from '../wire/name.ts';
+import type { Zone } from '../zone/zone.ts';
+import { autopathLayer, type NamespaceOf } from './autopath.ts';
+import { dns64Layer, headerLayer, minimalLayer } from './layers.ts';
+import { fileStep, hostsStep } from './records-step.ts';
+import { type Layer, type Next, type Reply, type Request, type Step, stepLayer } from './request.ts';
+import { rewriteLayer } from './rewrite.ts';
+import { aclStep, anyStep, chaosStep, localStep, whoamiStep } from './small-steps.ts';
+import { templateStep } from './template-step.ts';
+import { writeRcode, writeRecords } from './write.ts';
+
+export interface BlockParts {
+  /** The zone with the records that a `kubernetes` plugin asks for. */
+  readonly zoneFor: (plan: KubernetesPlan) => Zone;
+  readonly clusterDomain: string;
+  readonly namespaceOf: NamespaceOf;
+  readonly nodeSearches: readonly string[];
+}
+
+/** A server block at work. */
+export interface Block {
+  readonly plan: ServerPlan;
+  /** @throws whatever a fault of our own throws */
+  respond(request: Request, room: AnswerRoom): Reply;
+  readonly health: readonly UpstreamHealth[];
+  readonly cache: CacheStatistics | undefined;
+  /** Ends connections to upstreams. Questions that wait for them fail. */
+  close(): void;
+}
+
+/**
+ * What a client hears of a name outside when there is nobody to ask. SERVFAIL, not REFUSED: resolvers go on to the next
+ * search domain after it and give up at once at the end, where musl ignores REFUSED until its timeout and glibc stops
+ * searching. Not NXDOMAIN either: we do not know that the name does not exist.
+ */
+const NO_UPSTREAM = [22, 'podnet: no upstream resolver is configured'] as const;
+
+/** Puts the plugins of a server block together, in the order that CoreDNS gives them. */
+export function createBlock(plan: ServerPlan, parts: BlockParts): Block {
+  const outside = createOutside(plan);
+  const kubernetes = plan.kubernetes && kubernetesStep(plan.kubernetes, parts, outside);
+  const layers: readonly (Layer | undefined)[] = [
+    plan.local ? stepLayer(localStep) : undefined,
+    plan.dns64 && dns64Layer(plan.dns64),
+    plan.acl.length > 0 ? stepLayer(aclStep(plan.acl)) : undefined,
+    plan.any ? stepLayer(anyStep) : undefined,
+    plan.chaos && stepLayer(chaosStep(plan.chaos)),
+    stepLayer((request, room) =>
+      request.query.class === CLASS.IN ? undefined : writeRcode(request, RCODE.REFUSED, room),
+    ),
+    plan.rewrite.length > 0 ? rewriteLayer(plan.rewrite) : undefined,
+    plan.header.length > 0 ? headerLayer(plan.header) : undefined,
+    plan.autopath && autopathLayer(parts),
+    plan.minimal ? minimalLayer : undefined,
+    plan.template.length > 0 ? stepLayer(templateStep(plan.template)) : undefined,
+    plan.hosts && stepLayer(hostsStep(plan.hosts)),
+    kubernetes && stepLayer(kubernetes),
+    ...plan.file.map((file) => stepLayer(fileStep(file))),
+    stepLayer(outside.step),
+    plan.whoami ? stepLayer(whoamiStep) : undefined,
+  ];
+  const last: Next = (request, room) => writeRcode(request, RCODE.SERVFAIL, room, NO_UPSTREAM);
+  const respond = layers.reduceRight<Next>((next, layer) => (layer ? layer(next) : next), last);
+  return {
+    plan,
+    respond,
+    get health() {
+      return outside.forwards.flatMap(({ health }) => health);
+    },
+    get cache() {
+      return outside.cache?.statistics;
+    },
+    close: () => outside.forwards.forEach((forward) => forward.close()),
+  };
+}
+
+interface Outside {
+  readonly step: Step;
+  /** Answers what lies behind an alias of ours. */
+  follow(outside: OutsideQuestion, request: Request, room: AnswerRoom): Reply;
+  readonly isEmpty: boolean;
+  readonly forwards: readonly Forward[];
+  readonly cache: AnswerCache | undefined;
+}
+
+/** The `forward` plugins of a block, each with those names that are nearest to its own, and the block's cache. */
+function createOutside({ forward: plans, cache: cachePlan }: ServerPlan): Outside {
+  const cache = cachePlan && new AnswerCache(cachePlan);
+  const group = plans
+    .filter(({ upstreams }) => upstreams.length > 0)
+    .map((plan) => {
+      const forward = createForward(plan);
+      const resolver = createResolver({
+        upstreams: forward,
+        cache,
+        ...(cachePlan && { stale: cachePlan.stale, keeps: (key, kind) => keeps(cachePlan, key, kind) }),
+      });
+      return { plan, forward, resolver };
+    });
+
+  function resolverOf(key: NameKey): Resolver | undefined {
+    let best: { resolver: Resolver; length: number } | undefined;
+    for (const { plan, resolver } of group) {
+      const length = reach(plan, key);
+      if (length !== undefined && (best === undefined || length > best.length)) best = { resolver, length };
+    }
+    return best?.resolver;
+  }
+
+  function follow(outside: OutsideQuestion, request: Request, room: AnswerRoom): Reply {
+    const resolver = resolverOf(outside.question.key);
+    // Nobody to ask: our alias is what we know, and no failure.
+    if (resolver === undefined) return writeRecords(request, { answers: outside.chain }, room);
+    const known = resolver.known(outside.question);
+    if (known !== undefined) return writeResolution(request.message, outside, known, room);
+    return (message, later) => answerFromOutside(resolver, message, outside, later);
+  }
+
+  return {
+    follow,
+    step(request, room) {
+      const { query } = request;
+      if (resolverOf(query.key) === undefined) return undefined;
+      return follow({ query, question: questionFor(query, query.key), chain: [] }, request, room);
+    },
+    isEmpty: group.length === 0,
+    forwards: group.map(({ forward }) => forward),
+    cache,
+  };
+}
+
+/** How much of the name the plan's own zone covers; undefined when it is not for the name. */
+function reach({ from, except }: ForwardPlan, key: NameKey): number | undefined {
+  const zone = from.find((each) => isWithin(key, each));
+  return zone === undefined || except.some((each) => isWithin(key, each)) ? undefined : zone.length;
+}
+
+function keeps(
+  { zones, except }: NonNullable<ServerPlan['cache']>,
+  key: NameKey,
+  kind: 'found' | 'denied' | 'failed',
+): boolean {
+  const within = (places: readonly NameKey[]): boolean => places.some((zone) => isWithin(key, zone));
+  return within(zones) && (kind === 'failed' || !within(except[kind]));
+}
+
+function kubernetesStep(
+  plan: KubernetesPlan,
+  { zoneFor, clusterDomain }: BlockParts,
+  outside: Outside,
+): Step {
+  const domains = plan.zones.filter((zone) => !zone.endsWith('\x04arpa\0'));
+  const reverse = plan.zones.filter((zone) => zone.endsWith('\x04arpa\0'));
+  const own = domains.length > 0 ? domains : [nameKey(clusterDomain)];
+  const responders = own.map(
+    (domain) =>
+      new Responder({
+        zone: zoneFor({ ...plan, zones: [domain] }),
+        podRecords: plan.pods,
+        zones: [domain, ...reverse],
+        fallthrough: plan.fallthrough,
+        deniesPrivateAddresses: outside.isEmpty,
+      }),
+  );
+  return (request, room) => {
+    for (const responder of responders) {
+      const answer = responder.answer(request.message, request.query, room);
+      if (typeof answer === 'object') return outside.follow(answer, request, room);
+      if (answer !== undefined) return answer;
+    }
+    return undefined;
+  };
+}

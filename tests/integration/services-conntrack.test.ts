@@ -175,12 +175,12 @@ describe('UDP flows of Services', () => {
     const address = load([one, two]);
     const askers = await Promise.all(Array.from({ length: 16 }, () => openClient(address)));
     const answers = await Promise.all(askers.map(({ ask }) => ask()));
-    const before = askers.map(({ port }) => idOf(port));
+    const known = askers.map(({ port }) => idOf(port));
     startCleaner();
     assert.equal(forgotten, 0);
     assert.deepEqual(
       askers.map(({ port }) => idOf(port)),
-      before,
+      known,
     );
     // One goes while no agent runs.
     compiler.setSlice(slice([two]));

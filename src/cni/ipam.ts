@@ -1,19 +1,16 @@
 /**
  * Addresses for sandboxes, kept in one SQLite file so that a restart forgets none. Given out in turn: an address
- * that was released comes again only after all others were given, so that late packets find nobody.
+ * that was released comes again only after all others were given, so that late packets find nobody. Nothing here looks
+ * at the clock. Several processes may share the file: each change is one transaction, and what others changed is read
+ * again first.
  */
-import { DatabaseSync, type StatementSync } from 'node:sqlite';
+import { readFileSync } from 'node:fs';
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { PodnetError } from '../model/errors.ts';
-import {
-  type Cidr,
-  addToIp,
-  cidrContains,
-  cidrSize,
-  formatCidr,
-  formatIp,
-  parseCidr,
-  parseIp,
-} from '../model/ip.ts';
+import { addToIp, cidrContains, formatIp, parseIp, tryParseIp } from '../model/ip.ts';
+import { type AddressRange, addressRanges, isUsable, rangeContains, whereOf } from './ipam-range.ts';
+import { openStore, storeError } from './ipam-store.ts';
+import { isProcessAlive, ownProcess } from './process-identity.ts';
 
 export interface IpamOptions {
   /** One per IP family; the order is that of a sandbox's addresses. */
@@ -22,11 +19,20 @@ export interface IpamOptions {
   readonly databasePath: string;
   /** For error messages. */
   readonly nodeName?: string;
+  /** The kernel's boot id unless told: after a reboot nobody has an address any more. */
+  readonly bootId?: string;
 }
 
-/** Who has an address, for people who look into the file. */
-export interface AddressOwner {
+/** Which interface of which sandbox. */
+export interface AttachmentKey {
   readonly containerId: string;
+  readonly interfaceName: string;
+}
+
+/** Who has an address, the pod for people who look into the file. */
+export interface AddressOwner extends AttachmentKey {
+  /** Of the network the interface belongs to; several may share a range. */
+  readonly network: string;
   readonly namespace: string;
   readonly name: string;
 }
@@ -35,225 +41,309 @@ export interface Allocation extends AddressOwner {
   readonly address: string;
 }
 
+/** An owner and what it was found to have. */
+export interface AddressHolder extends AddressOwner {
+  readonly addresses: readonly string[];
+}
+
 export interface Ipam {
-  /** One address of each CIDR. The same ones again for a container that has them. @throws PodnetError when full */
-  allocate(owner: AddressOwner): readonly string[];
-  /** What the container has; none if it was never given any. */
-  addressesOf(containerId: string): readonly string[];
-  /** Returns the addresses that became free; none for a container that had none. */
-  release(containerId: string): readonly string[];
-  /** Releases what belongs to containers that are not in the list, and returns those containers. */
-  reconcile(containerIds: Iterable<string>): readonly string[];
+  /** Where a damaged file was put; the store began empty then. */
+  readonly damaged: string | undefined;
+  /**
+   * One address of each CIDR, the wanted ones where there are. The same ones again for an owner that has them.
+   * @throws PodnetError when a range is full, or a wanted address is taken or not to be had
+   */
+  allocate(owner: AddressOwner, wanted?: readonly string[]): readonly string[];
+  /** What the owner has; none if it was never given any. */
+  addressesOf(key: AttachmentKey): readonly string[];
+  /** Returns the addresses that became free; none for an owner that had none. */
+  release(key: AttachmentKey): readonly string[];
+  /** Of a network: releases what belongs to nobody in the list, and returns whose that was. */
+  retain(network: string, keys: Iterable<AttachmentKey>): readonly AttachmentKey[];
+  /**
+   * Makes the store agree with who was found alive: gives back what nobody alive has, but for owners that another
+   * process is just connecting, and writes down what is missing. Returns whose addresses were given back.
+   */
+  reconcile(holders: readonly AddressHolder[]): readonly AttachmentKey[];
   allocations(): readonly Allocation[];
+  /** Throws when an address could not be given out now, without giving one. */
+  probe(): void;
   close(): void;
 }
 
-const SCHEMA = `
-  PRAGMA journal_mode = WAL;
-  PRAGMA synchronous = NORMAL;
-  CREATE TABLE IF NOT EXISTS addresses (
-    address TEXT PRIMARY KEY,
-    container_id TEXT NOT NULL,
-    namespace TEXT NOT NULL,
-    name TEXT NOT NULL
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS addresses_container ON addresses (container_id);
-  CREATE TABLE IF NOT EXISTS cursors (cidr TEXT PRIMARY KEY, last TEXT NOT NULL) STRICT;
-`;
-
 /** @throws PodnetError for a CIDR that is malformed, too small, or of a family that has one already */
-export function createIpam({ podCidrs, databasePath, nodeName }: IpamOptions): Ipam {
-  const ranges = podCidrs.map((text) => readRange(text, nodeName));
-  const families = new Set(ranges.map(({ cidr }) => cidr.family));
-  if (ranges.length === 0 || families.size < ranges.length) {
-    throw new PodnetError('A node needs one pod CIDR for each IP family', {
-      code: 'bad-pod-cidr',
-      where: `${nodeName ? `node ${nodeName} ` : ''}spec.podCIDRs: ${podCidrs.join(', ') || 'none'}`,
-      fix: NODE_CIDR_FIX,
-    });
-  }
-  return withDatabase(databasePath, (database) => new SqliteIpam(database, ranges, nodeName));
-}
-
-const NODE_CIDR_FIX =
-  'Check the controller that gives nodes their pod CIDRs; a node’s cannot be changed once it is set.';
-
-/** The usable part of a CIDR. Its first two addresses (network, a bridge's gateway) and its last stay free. */
-interface Range {
-  readonly cidr: Cidr;
-  readonly first: bigint;
-  readonly last: bigint;
-}
-
-function readRange(text: string, nodeName: string | undefined): Range {
-  const where = `${nodeName ? `node ${nodeName} ` : ''}spec.podCIDRs: ${text}`;
-  let cidr: Cidr;
+export function createIpam({ podCidrs, databasePath, nodeName, bootId = readBootId() }: IpamOptions): Ipam {
+  const ranges = addressRanges(podCidrs, nodeName);
+  const { database, damaged } = openStore(databasePath);
   try {
-    cidr = parseCidr(text);
-  } catch (cause) {
-    throw new PodnetError(`${text} is no CIDR`, { code: 'bad-pod-cidr', where, fix: NODE_CIDR_FIX, cause });
+    return new SqliteIpam(database, { ranges, nodeName, damaged, bootId, path: databasePath });
+  } catch (error) {
+    database.close();
+    throw storeError(error, databasePath);
   }
-  const size = cidrSize(cidr);
-  if (size < 4n) {
-    throw new PodnetError(`The pod CIDR ${text} has no room for pods`, {
-      code: 'pod-cidr-too-small',
-      where,
-      fix: 'Give nodes a /30 at the very least; /24 is usual.',
-    });
-  }
-  return { cidr, first: cidr.value + 2n, last: cidr.value + size - 2n };
 }
 
-/** Opens the file for `use`, and closes it again when that cannot make sense of it. */
-function withDatabase<T>(path: string, use: (database: DatabaseSync) => T): T {
-  let database: DatabaseSync | undefined;
-  try {
-    database = new DatabaseSync(path);
-    database.exec(SCHEMA);
-    return use(database);
-  } catch (cause) {
-    database?.close();
-    throw new PodnetError('Cannot open the file that keeps the pods’ addresses', {
-      code: 'ipam-unreadable',
-      where: path,
-      fix: 'Check that the directory exists, is writable and has room. If the file is damaged, stop the pods of this node and delete it.',
-      cause,
-    });
-  }
+function readBootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+}
+
+interface Setting {
+  readonly ranges: readonly AddressRange[];
+  readonly nodeName: string | undefined;
+  readonly damaged: string | undefined;
+  readonly bootId: string;
+  readonly path: string;
+}
+
+function keyOf({ containerId, interfaceName }: AttachmentKey): string {
+  return `${containerId} ${interfaceName}`;
 }
 
 class SqliteIpam implements Ipam {
+  readonly damaged: string | undefined;
   readonly #database: DatabaseSync;
-  readonly #ranges: readonly Range[];
-  readonly #nodeName: string | undefined;
-  readonly #used = new Set<string>();
-  readonly #byContainer = new Map<string, string[]>();
-  readonly #insert: StatementSync;
-  readonly #delete: StatementSync;
-  readonly #moveCursor: StatementSync;
-  readonly #cursors = new Map<Range, bigint>();
+  readonly #setting: Setting;
+  readonly #statements;
+  /** What the file says, as of `#version`. */
+  readonly #allocations = new Map<string, Row>();
+  readonly #byOwner = new Map<string, string[]>();
+  readonly #cursors = new Map<AddressRange, bigint>();
+  #version: unknown;
 
-  constructor(database: DatabaseSync, ranges: readonly Range[], nodeName: string | undefined) {
+  constructor(database: DatabaseSync, setting: Setting) {
     this.#database = database;
-    this.#ranges = ranges;
-    this.#nodeName = nodeName;
-    this.#insert = database.prepare(
-      'INSERT INTO addresses (address, container_id, namespace, name) VALUES (?, ?, ?, ?)',
-    );
-    this.#delete = database.prepare('DELETE FROM addresses WHERE container_id = ?');
-    this.#moveCursor = database.prepare(
-      'INSERT INTO cursors (cidr, last) VALUES (?, ?) ON CONFLICT (cidr) DO UPDATE SET last = excluded.last',
-    );
+    this.#setting = setting;
+    this.damaged = setting.damaged;
+    this.#statements = prepare(database);
+    this.#forgetEarlierBoot();
     this.#load();
   }
 
+  #forgetEarlierBoot(): void {
+    const { bootId } = this.#setting;
+    const known = (): boolean => this.#statements.bootId.get()?.id === bootId;
+    if (known()) return;
+    this.#transaction(() => {
+      if (known()) return; // another process was faster
+      this.#database.exec('DELETE FROM addresses; DELETE FROM boot');
+      this.#statements.setBootId.run(bootId);
+    });
+  }
+
+  /** Reads the file again if another process wrote to it. Inside a transaction nobody can. */
+  #refresh(): void {
+    const { data_version: version } = this.#statements.dataVersion.get() ?? {};
+    if (version === this.#version) return;
+    this.#load();
+    this.#version = version;
+  }
+
   #load(): void {
-    for (const { address, containerId } of this.allocations()) this.#remember(containerId, address);
+    this.#allocations.clear();
+    this.#byOwner.clear();
+    for (const row of this.#statements.list.all()) this.#remember(readRow(row));
     const cursors = new Map(
-      this.#database
-        .prepare('SELECT cidr, last FROM cursors')
-        .all()
-        .map((row) => [String(row.cidr), String(row.last)]),
+      this.#statements.cursors.all().map((row) => [String(row.cidr), String(row.last)]),
     );
-    for (const range of this.#ranges) {
-      const last = cursors.get(formatCidr(range.cidr));
-      const ip = last === undefined ? undefined : parseIp(last);
+    for (const range of this.#setting.ranges) {
+      const last = cursors.get(range.text);
+      const ip = last === undefined ? undefined : tryParseIp(last);
       const known = ip !== undefined && cidrContains(range.cidr, ip);
       this.#cursors.set(range, known ? ip.value : range.first - 1n);
     }
   }
 
-  #remember(containerId: string, address: string): void {
-    this.#used.add(address);
-    const addresses = this.#byContainer.get(containerId);
-    if (addresses) addresses.push(address);
-    else this.#byContainer.set(containerId, [address]);
+  #remember(row: Row): void {
+    this.#allocations.set(row.address, row);
+    const addresses = this.#byOwner.get(keyOf(row));
+    if (addresses) addresses.push(row.address);
+    else this.#byOwner.set(keyOf(row), [row.address]);
   }
 
-  allocate(owner: AddressOwner): readonly string[] {
-    const { containerId, namespace, name } = owner;
-    const known = this.#byContainer.get(containerId);
-    if (known && this.#ranges.every((range) => known.some((address) => contains(range, address))))
-      return [...known];
-    // Addresses of an earlier pod CIDR are of no use any more.
-    if (known) this.release(containerId);
-    const chosen = this.#ranges.map((range) => ({ range, address: this.#next(range) }));
-    this.#transaction(() => {
-      for (const { range, address } of chosen) {
-        this.#insert.run(address, containerId, namespace, name);
-        this.#moveCursor.run(formatCidr(range.cidr), address);
-      }
+  allocate(owner: AddressOwner, wanted: readonly string[] = []): readonly string[] {
+    return this.#transaction(() => {
+      const known = this.#byOwner.get(keyOf(owner));
+      if (known && this.#fits(known, wanted)) return [...known];
+      // Addresses of an earlier pod CIDR, or others than the wanted ones, are of no use any more.
+      if (known) this.#forget(owner);
+      const chosen = this.#setting.ranges.map((range) => this.#choose(range, wanted));
+      this.#refuseStrangers(wanted);
+      const addresses = chosen.map(({ address, range, inTurn }) => {
+        this.#insert({ ...owner, address, process: ownProcess() });
+        if (inTurn) this.#moveCursor(range, address);
+        return address;
+      });
+      return addresses;
     });
-    for (const { range, address } of chosen) {
-      this.#cursors.set(range, parseIp(address).value);
-      this.#remember(containerId, address);
-    }
-    return chosen.map(({ address }) => address);
   }
 
-  #next(range: Range): string {
+  #fits(known: readonly string[], wanted: readonly string[]): boolean {
+    return (
+      this.#setting.ranges.every((range) => known.some((address) => rangeContains(range, address))) &&
+      wanted.every((address) => known.includes(formatIp(parseIp(address))))
+    );
+  }
+
+  #choose(
+    range: AddressRange,
+    wanted: readonly string[],
+  ): { range: AddressRange; address: string; inTurn: boolean } {
+    const text = wanted.find((address) => rangeContains(range, address));
+    if (text === undefined) return { range, address: this.#next(range), inTurn: true };
+    const ip = parseIp(text);
+    const address = formatIp(ip);
+    const taken = this.#allocations.get(address);
+    if (isUsable(range, ip) && !taken) return { range, address, inTurn: false };
+    throw new PodnetError(
+      taken
+        ? `${address} is taken by ${taken.namespace}/${taken.name}`
+        : `${address} is not given to pods: the first two addresses of ${range.text} and its last are kept`,
+      {
+        code: taken ? 'address-taken' : 'address-reserved',
+        where: whereOf(range.text, this.#setting.nodeName),
+        fix: 'Ask for another address, or for none.',
+      },
+    );
+  }
+
+  /** Wanted addresses that no range of this node has. */
+  #refuseStrangers(wanted: readonly string[]): void {
+    const { ranges, nodeName } = this.#setting;
+    const stranger = wanted.find((address) => !ranges.some((range) => rangeContains(range, address)));
+    if (stranger === undefined) return;
+    throw new PodnetError(`${stranger} is no address of this node`, {
+      code: 'address-outside-pod-cidr',
+      where: whereOf(ranges.map(({ text }) => text).join(', '), nodeName),
+      fix: 'Ask for an address of the node’s pod CIDR, or for none.',
+    });
+  }
+
+  #next(range: AddressRange): string {
     const { cidr, first, last } = range;
     const start = this.#cursors.get(range) ?? first - 1n;
     const count = last - first + 1n;
     // More tries than addresses in use would only meet free ones.
-    const tries = count < BigInt(this.#used.size) + 1n ? count : BigInt(this.#used.size) + 1n;
+    const used = BigInt(this.#allocations.size) + 1n;
+    const tries = count < used ? count : used;
     for (let step = 1n; step <= tries; step++) {
       const offset = (start - first + step + count) % count;
       const address = formatIp(addToIp({ family: cidr.family, value: first }, offset));
-      if (!this.#used.has(address)) return address;
+      if (!this.#allocations.has(address)) return address;
     }
-    throw new PodnetError(`No address is left in ${formatCidr(cidr)}: all ${count} are in use`, {
+    throw new PodnetError(`No address is left in ${range.text}: all ${count} are in use`, {
       code: 'pod-cidr-full',
-      where: `${this.#nodeName ? `node ${this.#nodeName} ` : ''}spec.podCIDRs: ${formatCidr(cidr)}`,
+      where: whereOf(range.text, this.#setting.nodeName),
       fix: 'Delete pods of this node, add a node, or give the nodes larger pod CIDRs.',
     });
   }
 
-  addressesOf(containerId: string): readonly string[] {
-    return this.#byContainer.get(containerId) ?? [];
+  #insert(row: Row): void {
+    const { address, containerId, interfaceName, network, namespace, name, process } = row;
+    this.#statements.insert.run(address, containerId, interfaceName, network, namespace, name, process);
+    this.#remember(row);
   }
 
-  release(containerId: string): readonly string[] {
-    const addresses = this.#byContainer.get(containerId);
-    if (!addresses) return [];
-    this.#transaction(() => this.#delete.run(containerId));
-    this.#byContainer.delete(containerId);
-    for (const address of addresses) this.#used.delete(address);
+  #moveCursor(range: AddressRange, address: string): void {
+    this.#statements.moveCursor.run(range.text, address);
+    this.#cursors.set(range, parseIp(address).value);
+  }
+
+  #forget(key: AttachmentKey): readonly string[] {
+    const addresses = this.#byOwner.get(keyOf(key)) ?? [];
+    this.#statements.delete.run(key.containerId, key.interfaceName);
+    this.#byOwner.delete(keyOf(key));
+    for (const address of addresses) this.#allocations.delete(address);
     return addresses;
   }
 
-  reconcile(containerIds: Iterable<string>): readonly string[] {
-    const alive = new Set(containerIds);
-    const gone = [...this.#byContainer.keys()].filter((id) => !alive.has(id));
-    for (const id of gone) this.release(id);
-    return gone;
+  addressesOf(key: AttachmentKey): readonly string[] {
+    return this.#reading(() => this.#byOwner.get(keyOf(key)) ?? []);
+  }
+
+  release(key: AttachmentKey): readonly string[] {
+    if (this.addressesOf(key).length === 0) return [];
+    return this.#transaction(() => this.#forget(key));
+  }
+
+  retain(network: string, keys: Iterable<AttachmentKey>): readonly AttachmentKey[] {
+    const kept = new Set(Array.from(keys, keyOf));
+    return this.#transaction(() =>
+      this.#forgetAll((row) => row.network === network && !kept.has(keyOf(row))),
+    );
+  }
+
+  reconcile(holders: readonly AddressHolder[]): readonly AttachmentKey[] {
+    const alive = new Set(holders.map(keyOf));
+    return this.#transaction(() => {
+      const gone = this.#forgetAll((row) => !alive.has(keyOf(row)) && !isBeingConnected(row));
+      for (const holder of holders) this.#adopt(holder);
+      return gone;
+    });
+  }
+
+  #forgetAll(isGone: (row: Row) => boolean): AttachmentKey[] {
+    const gone = new Map(
+      [...this.#allocations.values()].filter(isGone).map(({ containerId, interfaceName }) => {
+        const key = { containerId, interfaceName };
+        return [keyOf(key), key] as const;
+      }),
+    );
+    for (const key of gone.values()) this.#forget(key);
+    return [...gone.values()];
+  }
+
+  /** Writes down what an owner has, if that is this node's to give and not somebody else's. */
+  #adopt({ addresses, ...owner }: AddressHolder): void {
+    for (const address of addresses) {
+      const mine = this.#setting.ranges.some((range) => rangeContains(range, address));
+      if (mine && !this.#allocations.has(address)) {
+        this.#insert({ ...owner, address, process: ownProcess() });
+      }
+    }
   }
 
   allocations(): readonly Allocation[] {
-    const rows = this.#database
-      .prepare('SELECT address, container_id, namespace, name FROM addresses ORDER BY rowid')
-      .all();
-    return rows.map((row) => ({
-      address: String(row.address),
-      containerId: String(row.container_id),
-      namespace: String(row.namespace),
-      name: String(row.name),
-    }));
+    return this.#reading(() =>
+      [...this.#allocations.values()].map((row) => {
+        const { address, containerId, interfaceName, network, namespace, name } = row;
+        return { address, containerId, interfaceName, network, namespace, name };
+      }),
+    );
   }
 
-  #transaction(run: () => void): void {
-    this.#database.exec('BEGIN IMMEDIATE');
+  probe(): void {
+    this.#transaction(() => {
+      for (const range of this.#setting.ranges) {
+        // Writes what is there already, to learn whether writing works.
+        const next = this.#next(range);
+        const cursor = this.#cursors.get(range);
+        const last = cursor === undefined ? next : formatIp({ family: range.cidr.family, value: cursor });
+        this.#statements.moveCursor.run(range.text, last);
+      }
+    });
+  }
+
+  #reading<T>(run: () => T): T {
     try {
-      run();
+      this.#refresh();
+      return run();
+    } catch (error) {
+      throw storeError(error, this.#setting.path);
+    }
+  }
+
+  /** All or nothing, in the file and in memory. */
+  #transaction<T>(run: () => T): T {
+    try {
+      this.#database.exec('BEGIN IMMEDIATE');
+      this.#refresh();
+      const result = run();
       this.#database.exec('COMMIT');
-    } catch (cause) {
-      if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
-      throw new PodnetError('Cannot write down the pods’ addresses', {
-        code: 'ipam-unwritable',
-        where: this.#database.location() ?? 'memory',
-        fix: 'Check that the disk has room and the file is writable.',
-        cause,
-      });
+      return result;
+    } catch (error) {
+      if (this.#database.isOpen && this.#database.isTransaction) this.#database.exec('ROLLBACK');
+      this.#version = undefined;
+      throw storeError(error, this.#setting.path);
     }
   }
 
@@ -262,6 +352,46 @@ class SqliteIpam implements Ipam {
   }
 }
 
-function contains({ cidr }: Range, address: string): boolean {
-  return cidrContains(cidr, parseIp(address));
+interface Row extends Allocation {
+  /** The process that connects the owner, as `ownProcess` names it. */
+  readonly process: string;
+}
+
+function readRow(row: Record<string, unknown>): Row {
+  return {
+    address: String(row.address),
+    containerId: String(row.container_id),
+    interfaceName: String(row.interface),
+    network: String(row.network),
+    namespace: String(row.namespace),
+    name: String(row.name),
+    process: String(row.process),
+  };
+}
+
+/** Another process has given the address out, and may be about to make the link. */
+function isBeingConnected({ process }: Row): boolean {
+  return process !== ownProcess() && isProcessAlive(process);
+}
+
+function prepare(
+  database: DatabaseSync,
+): Record<
+  'list' | 'cursors' | 'insert' | 'delete' | 'moveCursor' | 'dataVersion' | 'bootId' | 'setBootId',
+  StatementSync
+> {
+  return {
+    list: database.prepare('SELECT * FROM addresses ORDER BY rowid'),
+    cursors: database.prepare('SELECT cidr, last FROM cursors'),
+    insert: database.prepare(
+      'INSERT INTO addresses (address, container_id, interface, network, namespace, name, process) VALUES (?, ?, ?, ?, ?, ?, ?)',
+    ),
+    delete: database.prepare('DELETE FROM addresses WHERE container_id = ? AND interface = ?'),
+    moveCursor: database.prepare(
+      'INSERT INTO cursors (cidr, last) VALUES (?, ?) ON CONFLICT (cidr) DO UPDATE SET last = excluded.last',
+    ),
+    dataVersion: database.prepare('PRAGMA data_version'),
+    bootId: database.prepare('SELECT id FROM boot'),
+    setBootId: database.prepare('INSERT INTO boot (id) VALUES (?)'),
+  };
 }

@@ -1,52 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { assert as check, property, string } from 'fast-check';
-import { hostInterfaceName, podLinkPlan, podMac, printPodLinkPlan } from './pod-link-plan.ts';
-
-test('podLinkPlan prints the routed link of an IPv4 pod', () => {
-  const plan = podLinkPlan({
-    containerId: 'abc',
-    addresses: ['10.244.1.5'],
-    mtuBytes: 1500,
-    nodeAddresses: ['fd00:18::2', '172.18.0.2'],
-  });
-  assert.equal(
-    printPodLinkPlan(plan),
-    `link podba7816bf8f0 ee:ee:ee:ee:ee:ee mtu 1500 peer eth0 0a:58:0a:f4:01:05
-pod: address 10.244.1.5/32 dev eth0
-pod: route 169.254.1.1/32 dev eth0
-pod: route 0.0.0.0/0 via 169.254.1.1 dev eth0
-pod: neighbour 169.254.1.1 lladdr ee:ee:ee:ee:ee:ee dev eth0
-host: sysctl net.ipv4.conf.podba7816bf8f0.rp_filter = 1
-host: route 10.244.1.5/32 dev podba7816bf8f0 src 172.18.0.2
-host: neighbour 10.244.1.5 lladdr 0a:58:0a:f4:01:05 dev podba7816bf8f0`,
-  );
-});
-
-test('podLinkPlan gives a dual-stack pod an address, a gateway and a host route of each family', () => {
-  const plan = podLinkPlan({ containerId: 'abc', addresses: ['10.244.1.5', 'fd00:1::5'], mtuBytes: 1450 });
-  assert.deepEqual(
-    plan.pod.addresses.map(({ address, prefixLength, noDad }) => [address, prefixLength, noDad]),
-    [
-      ['10.244.1.5', 32, undefined],
-      ['fd00:1::5', 128, true],
-    ],
-  );
-  assert.deepEqual(
-    plan.host.routes.map(({ dst }) => dst),
-    ['10.244.1.5/32', 'fd00:1::5/128'],
-  );
-  assert.deepEqual(
-    plan.pod.neighbours.map(({ address }) => address),
-    ['169.254.1.1', 'fe80::1'],
-  );
-  assert.equal(plan.pod.linkLocal, true);
-});
-
-test('podLinkPlan refuses a pod without an address, or with a malformed one', () => {
-  assert.throws(() => podLinkPlan({ containerId: 'a', addresses: [], mtuBytes: 1500 }), RangeError);
-  assert.throws(() => podLinkPlan({ containerId: 'a', addresses: ['10.1'], mtuBytes: 1500 }), RangeError);
-});
+import { hostInterfaceName, linkAlias, podMac, readAlias } from './pod-link-plan.ts';
 
 test('hostInterfaceName is always a name the kernel takes, the same for the same container', () => {
   check(
@@ -61,4 +16,28 @@ test('hostInterfaceName is always a name the kernel takes, the same for the same
 test('podMac is locally administered, unicast, and tells the address', () => {
   assert.equal(podMac('10.244.1.5'), '0a:58:0a:f4:01:05');
   assert.equal(podMac('fd00:1::abcd'), '0a:58:00:00:ab:cd');
+});
+
+test('hostInterfaceName differs between the interfaces of a container', () => {
+  assert.equal(hostInterfaceName('abc'), hostInterfaceName('abc', 'eth0'));
+  assert.notEqual(hostInterfaceName('abc'), hostInterfaceName('abc', 'net1'));
+});
+
+test('readAlias reads what linkAlias wrote, however long the names are', () => {
+  const owner = {
+    addresses: ['10.244.1.5', 'fd00:244:0:1::5'],
+    containerId: 'c'.repeat(64),
+    interfaceName: 'eth0',
+    network: 'podnet',
+    pod: 'default/web-1',
+  };
+  assert.deepEqual(readAlias(linkAlias(owner)), owner);
+  const long = linkAlias({ ...owner, pod: `${'n'.repeat(63)}/${'p'.repeat(253)}` });
+  assert.equal(long.length, 255);
+  assert.deepEqual(readAlias(long)?.addresses, owner.addresses);
+});
+
+test('readAlias knows nothing of aliases that others wrote', () => {
+  for (const alias of [undefined, '', 'uplink', 'to the switch in rack 4', '10.244.1.5 abc'])
+    assert.equal(readAlias(alias), undefined);
 });

@@ -1,21 +1,15 @@
 /**
- * The routed link of a pod, decided: a veth pair, the pod's end with a host address and a gateway that exists only
- * in its neighbour table, the node's end with one route to the pod. No bridge, no ARP, no broadcast.
- *
- * ```
- *   pod namespace                                   node namespace
- *   eth0 10.244.1.5/32  0a:58:0a:f4:01:05 ═══veth═══ pod1f0e…  ee:ee:ee:ee:ee:ee (no address)
- *   default via 169.254.1.1                         10.244.1.5/32 dev pod1f0e…
- *   169.254.1.1 is at ee:ee:ee:ee:ee:ee             10.244.1.5 is at 0a:58:0a:f4:01:05
- * ```
+ * What is decided about a pod's link, as values: `routed-link-plan.ts` and `bridge-link-plan.ts` make them,
+ * `pod-link.ts` makes the kernel equal to them.
  */
 import { createHash } from 'node:crypto';
-import { type IpFamily, bits, ipToBytes, parseIp } from '../model/ip.ts';
+import { type IpFamily, ipToBytes, parseIp, tryParseIp } from '../model/ip.ts';
+import type { BridgePortProperties } from '../kernel/rtnl/bridge.ts';
 import type { AddressSpec, NeighbourSpec, RouteSpec } from '../kernel/rtnl/rtnl.ts';
 
-/** What the pods of every node use as their gateway. No interface has these addresses (RFC 3927, RFC 4291). */
+/** What pods use as their gateway when no interface of their network has an address (RFC 3927, RFC 4291). */
 export const GATEWAYS = { 4: '169.254.1.1', 6: 'fe80::1' } as const satisfies Record<IpFamily, string>;
-/** Of the node's end of every pod link: the pods' neighbour entries never change. */
+/** Of the node's end of every routed link: the pods' neighbour entries never change. */
 export const HOST_MAC = 'ee:ee:ee:ee:ee:ee';
 /** rtm_protocol of the routes to this node's pods. */
 export const POD_ROUTE_PROTOCOL = 91;
@@ -23,22 +17,33 @@ export const POD_ROUTE_PROTOCOL = 91;
 export const POD_LINK_GROUP = 0x706f64;
 /** Link group of those that wait to be deleted. */
 export const TRASH_LINK_GROUP = POD_LINK_GROUP + 1;
+export const POD_INTERFACE = 'eth0';
+export const POD_NETWORK = 'podnet';
 
 export interface PodLinkRequest {
   readonly containerId: string;
-  /** Without prefix length. At least one. */
+  /** Of the pod's end; `eth0` unless told. */
+  readonly interfaceName?: string;
+  /** `podnet` unless told. */
+  readonly network?: string;
+  /** `NAMESPACE/NAME`, for people. */
+  readonly pod?: string;
+  /** Without prefix length. At least one, at most one of each IP family. */
   readonly addresses: readonly string[];
   readonly mtuBytes: number;
+  /** Of the pod's end; made of its first address unless told. */
+  readonly mac?: string;
   /** The node's own addresses: what connections from the node to the pod come from. */
   readonly nodeAddresses?: readonly string[];
 }
 
-type WithoutLink<T> = Omit<T, 'link'>;
+export type WithoutLink<T> = Omit<T, 'link'>;
 
-/** What is set at one end; the interface is that end's own. */
+/** What is set at one end. */
 export interface LinkEnd {
   readonly interface: string;
-  readonly mac: string;
+  /** The kernel's choice unless told. */
+  readonly mac?: string;
   readonly addresses: readonly WithoutLink<AddressSpec>[];
   readonly routes: readonly WithoutLink<RouteSpec>[];
   readonly neighbours: readonly WithoutLink<NeighbourSpec>[];
@@ -48,96 +53,119 @@ export interface LinkEnd {
   readonly linkLocal: boolean;
 }
 
+export interface PodEnd extends LinkEnd {
+  readonly mac: string;
+}
+
+export interface HostEnd extends LinkEnd {
+  /** Whose link it is, kept by the kernel: `readAlias` reads it. */
+  readonly alias: string;
+  /** The bridge it is a port of; routes and neighbours are the bridge's then. */
+  readonly port?: { readonly bridge: string } & BridgePortProperties;
+}
+
 export interface PodLinkPlan {
   readonly mtuBytes: number;
-  readonly pod: LinkEnd;
-  readonly host: LinkEnd;
+  readonly pod: PodEnd;
+  readonly host: HostEnd;
 }
 
 /** The name of the node's end, which a person can find again: `pod` and the start of the container id's SHA-256. */
-export function hostInterfaceName(containerId: string): string {
-  return `pod${createHash('sha256').update(containerId).digest('hex').slice(0, 11)}`;
+export function hostInterfaceName(containerId: string, interfaceName = POD_INTERFACE): string {
+  // A container id has no slash.
+  const of = interfaceName === POD_INTERFACE ? containerId : `${containerId}/${interfaceName}`;
+  return `pod${createHash('sha256').update(of).digest('hex').slice(0, 11)}`;
 }
 
-/** A locally administered address made of the pod's last four address bytes: unique on the node, and readable. */
+/** A locally administered address made of the last four address bytes: unique on the node, and readable. */
 export function podMac(address: string): string {
   const bytes = ipToBytes(parseIp(address)).slice(-4);
   return ['0a', '58', ...Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0'))].join(':');
 }
 
-/** @throws RangeError when an address is malformed or there is none */
-export function podLinkPlan({
-  containerId,
-  addresses,
-  mtuBytes,
-  nodeAddresses = [],
-}: PodLinkRequest): PodLinkPlan {
-  const [first] = addresses;
-  if (first === undefined) throw new RangeError('A pod link needs an address');
-  const mac = podMac(first);
-  const hostInterface = hostInterfaceName(containerId);
-  const ips = addresses.map((address) => ({ address, ...parseIp(address) }));
-  const families = [...new Set(ips.map(({ family }) => family))];
-  return {
-    mtuBytes,
-    pod: {
-      interface: 'eth0',
-      mac,
-      addresses: ips.map(({ address, family }) => ({
-        address,
-        prefixLength: bits(family),
-        ...(family === 6 && { noDad: true }),
-      })),
-      routes: families.flatMap((family) => gatewayRoutes(family)),
-      neighbours: families.map((family) => ({ address: GATEWAYS[family], mac: HOST_MAC })),
-      sysctls: [],
-      linkLocal: families.includes(6),
-    },
-    host: {
-      interface: hostInterface,
-      mac: HOST_MAC,
-      addresses: [],
-      routes: ips.map(({ address, family }) => hostRoute(address, family, nodeAddresses)),
-      neighbours: addresses.map((address) => ({ address, mac })),
-      // Strict reverse path filtering (RFC 3704): what a pod sends must come from its own address.
-      sysctls: families.includes(4) ? [[`net.ipv4.conf.${hostInterface}.rp_filter`, '1']] : [],
-      linkLocal: false,
-    },
-  };
+/** A pod's address with what the plans of both kinds need. @throws RangeError for none, and for a malformed one */
+export interface LinkAddress {
+  readonly address: string;
+  readonly family: IpFamily;
 }
 
-function hostRoute(
-  address: string,
-  family: IpFamily,
-  nodeAddresses: readonly string[],
+/** @throws RangeError when an address is malformed or there is none */
+export function linkAddresses(addresses: readonly string[]): [LinkAddress, ...LinkAddress[]] {
+  const [first, ...rest] = addresses.map((address) => ({ address, family: parseIp(address).family }));
+  if (first === undefined) throw new RangeError('A pod link needs an address');
+  return [first, ...rest];
+}
+
+/** The route that leads to a pod, with the node's own address as the source of what the node itself sends. */
+export function routeToPod(
+  { address, family }: LinkAddress,
+  nodeAddresses: readonly string[] = [],
 ): WithoutLink<RouteSpec> {
-  const route = { dst: `${address}/${bits(family)}`, protocol: POD_ROUTE_PROTOCOL };
+  const route = { dst: `${address}/${family === 4 ? 32 : 128}`, protocol: POD_ROUTE_PROTOCOL };
   const source = nodeAddresses.find((node) => parseIp(node).family === family);
   return source === undefined ? route : { ...route, source };
 }
 
-/** A link-local IPv6 gateway is on the link by itself; the IPv4 one gets a route that says so. */
-function gatewayRoutes(family: IpFamily): WithoutLink<RouteSpec>[] {
-  const gateway = GATEWAYS[family];
-  if (family === 6) return [{ dst: '::/0', gateway }];
-  return [{ dst: `${gateway}/32` }, { dst: '0.0.0.0/0', gateway }];
+/** Who a link on the node belongs to. */
+export interface LinkOwner {
+  readonly addresses: readonly string[];
+  readonly containerId: string;
+  readonly interfaceName: string;
+  readonly network: string;
+  /** `NAMESPACE/NAME`, perhaps cut off. */
+  readonly pod: string;
+}
+
+/** IFALIASZ of linux/if.h, less the closing zero. */
+const ALIAS_BYTES = 255;
+
+/** `10.244.1.5,fd00::5 CONTAINER eth0 NETWORK NAMESPACE/NAME`: who has which address, when all else is lost. */
+export function linkAlias({ addresses, containerId, interfaceName, network, pod }: LinkOwner): string {
+  const words = [addresses.join(','), containerId, interfaceName, network, pod];
+  return words.join(' ').slice(0, ALIAS_BYTES).trimEnd();
+}
+
+/** The owner an alias tells of; undefined for one that `linkAlias` did not write. */
+export function readAlias(alias: string | undefined): LinkOwner | undefined {
+  const [list = '', containerId, interfaceName, network, pod = ''] = alias?.split(' ') ?? [];
+  const addresses = list.split(',');
+  if (!containerId || !interfaceName || !network) return undefined;
+  if (addresses.some((address) => !tryParseIp(address))) return undefined;
+  return { addresses, containerId, interfaceName, network, pod };
 }
 
 /** The plan as lines of ip(8), each preceded by the end it is for. */
 export function printPodLinkPlan(plan: PodLinkPlan): string {
   const { pod, host, mtuBytes } = plan;
+  const words = ['link', host.interface, host.mac, 'mtu', mtuBytes, 'peer', pod.interface, pod.mac];
   return [
-    `link ${host.interface} ${host.mac} mtu ${mtuBytes} peer ${pod.interface} ${pod.mac}`,
+    words.filter((word) => word !== undefined).join(' '),
     ...printEnd('pod', pod),
-    ...printEnd('host', host),
+    `host: alias ${host.alias}`,
+    ...printPort(host),
+    ...printEnd('host', host, host.port?.bridge),
   ].join('\n');
 }
 
-function printEnd(name: string, end: LinkEnd): string[] {
-  const dev = `dev ${end.interface}`;
+function printPort({ interface: name, port }: HostEnd): string[] {
+  if (!port) return [];
+  const flags = [port.hairpin && 'hairpin', port.isolated && 'isolated'].filter(Boolean);
+  return [['host: master', port.bridge, 'dev', name, ...flags].join(' ')];
+}
+
+export function printEnd(name: string, end: Omit<LinkEnd, 'mac'>, device = end.interface): string[] {
+  const dev = `dev ${device}`;
   return [
     ...end.sysctls.map(([key, value]) => `sysctl ${key} = ${value}`),
-    ...end.addresses.map(({ address, prefixLength }) => `address ${address}/${prefixLength} ${dev}`),
+    ...end.addresses.map(({ address, prefixLength, scope, noPrefixRoute }) =>
+      [
+        `address ${address}/${prefixLength} dev ${end.interface}`,
+        scope && `scope ${scope}`,
+        noPrefixRoute && 'noprefixroute',
+      ]
+        .filter(Boolean)
+        .join(' '),
+    ),
     ...end.routes.map(({ dst, gateway, source }) =>
       ['route', dst, gateway && `via ${gateway}`, dev, source && `src ${source}`].filter(Boolean).join(' '),
     ),

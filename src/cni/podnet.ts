@@ -1,172 +1,199 @@
-/** The pod network of one node: addresses from IPAM, links from the plan, both undone by DEL. */
-import type { Netns } from '../kernel/netns.ts';
-import { withNetns } from '../kernel/netns.ts';
-import { type Rtnl, openRtnl } from '../kernel/rtnl/rtnl.ts';
-import { writeSysctl } from '../kernel/sysctl.ts';
+/** The pod network of one node: addresses from IPAM, links of either mode, both undone by DEL. */
 import { PodnetError, errorMessage } from '../model/errors.ts';
-import { type Allocation, createIpam } from './ipam.ts';
-import { applyPodLink, discardPodLink } from './pod-link.ts';
-import { POD_LINK_GROUP, TRASH_LINK_GROUP, hostInterfaceName, podLinkPlan } from './pod-link-plan.ts';
+import { type Allocation, type AttachmentKey, type Ipam, createIpam } from './ipam.ts';
+import { POD_INTERFACE, POD_NETWORK, type PodLinkPlan } from './pod-link-plan.ts';
+import { type PodLinks, type PodLinksOptions, createPodLinks } from './pod-links.ts';
 import type { PodAttachment, PodNetwork, Sandbox } from './pod-network.ts';
-import { createUplinkReader, type UplinkFacts } from './uplink.ts';
 
-export interface PodNetworkOptions {
-  /** The node's namespace; the calling thread's unless told. */
-  readonly netns?: Netns;
-  /** The door to that namespace, if one is open already. It stays open. */
-  readonly rtnl?: Rtnl;
+export interface PodNetworkOptions extends PodLinksOptions {
   /** The node's `spec.podCIDR`, or its `spec.podCIDRs` with a comma between them: one per IP family. */
   readonly podCidr: string;
-  /** The node's own addresses, from which it connects to its pods; the uplink's unless told. */
-  readonly nodeAddresses?: readonly string[];
-  /** Of the pods' links; the uplink's unless told. */
-  readonly mtuBytes?: number;
   /** The SQLite file that keeps the addresses; `:memory:` for none. */
   readonly databasePath: string;
   /** For error messages. */
   readonly nodeName?: string;
-  /** Another way into the kernel, for tests. */
-  readonly openRtnl?: (options: { netns?: Netns }) => Rtnl;
-  readonly setSysctl?: (name: string, value: string) => void;
+  /** The kernel's unless told. */
+  readonly bootId?: string;
+  /** Told when the file of addresses was damaged, with the path it was put aside to. */
+  readonly onDamaged?: (path: string) => void;
+}
+
+/** What a pod got, and how. */
+export interface NodeAttachment extends PodAttachment {
+  readonly plan: PodLinkPlan;
 }
 
 export interface NodePodNetwork extends PodNetwork {
-  /** After a restart: takes back what belongs to sandboxes that are no more. Returns their container ids. */
-  reconcile(containerIds: Iterable<string>): readonly string[];
+  add(sandbox: Sandbox): Promise<NodeAttachment>;
+  /**
+   * After a restart or a crash: compares the addresses with the links that exist, gives back what nobody has, and
+   * removes what was left unfinished. Nobody has an address whose link is gone: a link lives as long as its pod's
+   * namespace, and none outlives a reboot. Returns who lost addresses.
+   */
+  reconcile(): readonly AttachmentKey[];
+  /** Takes everything off a network that is not in the list: CNI's GC. Returns who lost their connection. */
+  retain(network: string, attachments: readonly AttachmentKey[]): readonly AttachmentKey[];
   allocations(): readonly Allocation[];
+  /** Throws when an ADD could not get an address. */
+  probe(): void;
   /** Deletes the links of deleted pods now. It also happens by itself, shortly after the last DEL. */
   collect(): Promise<void>;
+  /** The same, and waits for it: for a process that ends. */
+  collectNow(): void;
   /** Closes the doors. The pods keep their network. */
   close(): void;
 }
 
-/** Deleting waits until no pod was deleted for this long, for a group costs hardly more than one link. */
-const COLLECT_DELAY_MS = 1000;
-/** But no longer than this after the first. */
-const COLLECT_LIMIT_MS = 10_000;
-
 /** @throws PodnetError when a pod CIDR or the database cannot be used */
 export function createPodNetwork(options: PodNetworkOptions): NodePodNetwork {
-  return new RoutedPodNetwork(options);
+  const { databasePath, nodeName, bootId, onDamaged } = options;
+  const podCidrs = options.podCidr.split(',').filter((cidr) => cidr !== '');
+  const ipam = createIpam({
+    podCidrs,
+    databasePath,
+    ...(nodeName !== undefined && { nodeName }),
+    ...(bootId !== undefined && { bootId }),
+  });
+  let links: PodLinks | undefined;
+  try {
+    links = createPodLinks(podCidrs, options);
+    const network = new LinkedPodNetwork(ipam, links);
+    if (ipam.damaged !== undefined) {
+      onDamaged?.(ipam.damaged);
+      network.reconcile();
+    }
+    return network;
+  } catch (error) {
+    links?.close();
+    ipam.close();
+    throw error;
+  }
 }
 
-class RoutedPodNetwork implements NodePodNetwork {
-  readonly #options: PodNetworkOptions;
-  readonly #open: NonNullable<PodNetworkOptions['openRtnl']>;
-  readonly #setSysctl: (name: string, value: string) => void;
-  readonly #ipam;
-  readonly #host: Rtnl;
-  readonly #uplink: () => UplinkFacts;
-  #collectTimer: NodeJS.Timeout | undefined;
-  #oldestTrash: number | undefined;
+class LinkedPodNetwork implements NodePodNetwork {
+  readonly #ipam: Ipam;
+  readonly #links: PodLinks;
 
-  constructor(options: PodNetworkOptions) {
-    const { netns, databasePath, nodeName } = options;
-    const podCidrs = options.podCidr.split(',').filter((cidr) => cidr !== '');
-    this.#options = options;
-    this.#open = options.openRtnl ?? openRtnl;
-    this.#setSysctl =
-      options.setSysctl ??
-      (netns ? (name, value) => withNetns(netns, () => writeSysctl(name, value)) : writeSysctl);
-    this.#ipam = createIpam({ podCidrs, databasePath, ...(nodeName !== undefined && { nodeName }) });
-    try {
-      this.#host = options.rtnl ?? this.#open(netns ? { netns } : {});
-    } catch (error) {
-      this.#ipam.close();
-      throw error;
-    }
-    this.#uplink = createUplinkReader(this.#host, options.nodeAddresses);
+  constructor(ipam: Ipam, links: PodLinks) {
+    this.#ipam = ipam;
+    this.#links = links;
   }
 
   // eslint-disable-next-line typescript/require-await -- the contract is asynchronous, the kernel is not
-  async add(sandbox: Sandbox): Promise<PodAttachment> {
-    const { containerId, netns } = sandbox;
+  async add(sandbox: Sandbox): Promise<NodeAttachment> {
+    const { containerId, namespace, name, netns, interfaceName = POD_INTERFACE } = sandbox;
+    const { network = POD_NETWORK, requestedAddresses = [], assignedAddresses, mac } = sandbox;
     checkSandbox(sandbox);
-    const uplink = this.#uplink();
-    const { mtuBytes = uplink.mtuBytes } = this.#options;
-    const isConnected = this.#ipam.addressesOf(containerId).length > 0;
-    const addresses = this.#ipam.allocate(sandbox);
-    const plan = podLinkPlan({ containerId, addresses, mtuBytes, nodeAddresses: uplink.addresses });
+    const key = { containerId, interfaceName };
+    const isConnected = this.#ipam.addressesOf(key).length > 0;
+    const addresses =
+      assignedAddresses ?? this.#ipam.allocate({ ...key, network, namespace, name }, requestedAddresses);
+    let plan: PodLinkPlan;
     try {
-      applyPodLink(plan, netns, { host: this.#host, open: this.#open, setSysctl: this.#setSysctl });
+      const pod = `${namespace}/${name}`;
+      plan = this.#links.connect({ ...key, network, pod, addresses, ...(mac && { mac }) }, netns);
     } catch (error) {
-      if (!isConnected) this.#tryUndo(containerId);
+      if (!isConnected) this.#tryUndo(key, addresses);
       if (error instanceof PodnetError) throw error;
       throw new PodnetError(`Cannot connect the pod: ${errorMessage(error)}`, {
         code: 'pod-link-failed',
-        where: `pod ${sandbox.namespace}/${sandbox.name}, sandbox ${containerId}`,
+        where: `pod ${namespace}/${name}, sandbox ${containerId}`,
         fix: 'The pod is tried again by itself; if the error stays, delete the pod, so that it gets a new sandbox.',
         cause: error,
       });
     }
-    return { addresses, mac: plan.pod.mac, hostInterface: plan.host.interface, mtuBytes };
+    const { pod, host, mtuBytes } = plan;
+    return { addresses, mac: pod.mac, hostInterface: host.interface, mtuBytes, plan };
   }
 
   /** The address is free only when its link is out of service. */
-  #undo(containerId: string): void {
-    discardPodLink(hostInterfaceName(containerId), this.#host);
-    this.#scheduleCollection();
-    this.#ipam.release(containerId);
+  #undo(key: AttachmentKey, addresses: readonly string[]): void {
+    this.#links.disconnect(key, addresses);
+    this.#ipam.release(key);
   }
 
   /** After a failed ADD, whose error is the one to tell. What is left over goes with the DEL that follows it. */
-  #tryUndo(containerId: string): void {
+  #tryUndo(key: AttachmentKey, addresses: readonly string[]): void {
     try {
-      this.#undo(containerId);
+      this.#undo(key, addresses);
     } catch {
       // As said above.
     }
   }
 
   // eslint-disable-next-line typescript/require-await -- as above
-  async del({ containerId }: Pick<Sandbox, 'containerId'>): Promise<void> {
-    this.#undo(containerId);
+  async del({ containerId, interfaceName = POD_INTERFACE }: Pick<Sandbox, 'containerId' | 'interfaceName'>) {
+    const key = { containerId, interfaceName };
+    this.#undo(key, this.#knownAddresses(key));
   }
 
-  reconcile(containerIds: Iterable<string>): readonly string[] {
-    const alive = [...containerIds];
-    const names = new Set(alive.map((id) => hostInterfaceName(id)));
-    for (const link of this.#host.links()) {
-      if (link.group === POD_LINK_GROUP && !names.has(link.name)) discardPodLink(link.name, this.#host);
+  /** What cannot be read must not keep the pod on the network. */
+  #knownAddresses(key: AttachmentKey): readonly string[] {
+    try {
+      return this.#ipam.addressesOf(key);
+    } catch {
+      return [];
     }
-    this.#collectLater();
-    return this.#ipam.reconcile(alive);
+  }
+
+  reconcile(): readonly AttachmentKey[] {
+    const gone = this.#ipam.reconcile(this.#links.holders());
+    this.#links.sweep(this.#ipam.allocations());
+    return gone;
+  }
+
+  retain(network: string, attachments: readonly AttachmentKey[]): readonly AttachmentKey[] {
+    const isKept = (key: AttachmentKey): boolean =>
+      attachments.some(
+        (one) => one.containerId === key.containerId && one.interfaceName === key.interfaceName,
+      );
+    const gone = new Map<string, AttachmentKey>();
+    for (const holder of [...this.#ipam.allocations(), ...this.#links.holders()]) {
+      const { containerId, interfaceName } = holder;
+      if (holder.network === network && !isKept(holder))
+        gone.set(`${containerId} ${interfaceName}`, { containerId, interfaceName });
+    }
+    for (const key of gone.values()) this.#links.disconnect(key, this.#ipam.addressesOf(key));
+    this.#ipam.retain(network, attachments);
+    return [...gone.values()];
   }
 
   allocations(): readonly Allocation[] {
     return this.#ipam.allocations();
   }
 
-  #scheduleCollection(): void {
-    this.#oldestTrash ??= performance.now();
-    if (performance.now() - this.#oldestTrash > COLLECT_LIMIT_MS) return;
-    clearTimeout(this.#collectTimer);
-    this.#collectTimer = setTimeout(() => this.#collectLater(), COLLECT_DELAY_MS).unref();
+  probe(): void {
+    this.#ipam.probe();
   }
 
   collect(): Promise<void> {
-    clearTimeout(this.#collectTimer);
-    this.#oldestTrash = undefined;
-    return this.#host.deleteLinkGroupInBackground(TRASH_LINK_GROUP);
+    return this.#links.collect();
   }
 
-  /** What cannot be deleted now is tried again with the next DEL. */
-  #collectLater(): void {
-    this.collect().catch(() => {});
+  collectNow(): void {
+    this.#links.collectNow();
   }
 
   close(): void {
-    clearTimeout(this.#collectTimer);
-    if (this.#host !== this.#options.rtnl) this.#host.close();
+    this.#links.close();
     this.#ipam.close();
   }
 }
 
-function checkSandbox({ containerId, namespace, name }: Sandbox): void {
-  if (/^[A-Za-z0-9_.-]{1,64}$/.test(containerId)) return;
-  throw new PodnetError('A container id is 1 to 64 letters, digits, dots, dashes and underscores', {
-    code: 'bad-container-id',
-    where: `pod ${namespace}/${name}: ${JSON.stringify(containerId)}`,
-    fix: 'Let the container runtime pass such an id (CNI_CONTAINERID).',
-  });
+function checkSandbox({ containerId, namespace, name, interfaceName = POD_INTERFACE }: Sandbox): void {
+  const where = `pod ${namespace}/${name}`;
+  if (!/^[A-Za-z0-9_.-]{1,64}$/.test(containerId)) {
+    throw new PodnetError('A container id is 1 to 64 letters, digits, dots, dashes and underscores', {
+      code: 'bad-container-id',
+      where: `${where}: ${JSON.stringify(containerId)}`,
+      fix: 'Let the container runtime pass such an id (CNI_CONTAINERID).',
+    });
+  }
+  if (!/^[^\s/:]{1,15}$/.test(interfaceName) || interfaceName === '.' || interfaceName === '..') {
+    throw new PodnetError('A name of an interface is 1 to 15 characters without blanks, slashes and colons', {
+      code: 'bad-interface-name',
+      where: `${where}: ${JSON.stringify(interfaceName)}`,
+      fix: 'Let the container runtime pass such a name (CNI_IFNAME).',
+    });
+  }
 }

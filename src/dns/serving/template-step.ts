@@ -1,5 +1,5 @@
 import type { TemplateRule, TemplateText } from '../corefile/plan.ts';
-import { RCODE, typeName } from '../wire/constants.ts';
+import { CLASS, RCODE, typeName } from '../wire/constants.ts';
 import type { DnsRecord } from '../wire/message.ts';
 import { isWithin, printKey } from '../wire/name.ts';
 import { parseZoneFile } from '../wire/zone-file.ts';
@@ -12,7 +12,7 @@ export function templateStep(rules: readonly TemplateRule[]): Step {
     for (const rule of rules) {
       const { query } = request;
       const zone = rule.zones.find((each) => isWithin(query.key, each));
-      if (query.class !== rule.class || zone === undefined) continue;
+      if (zone === undefined || (rule.class !== CLASS.ANY && rule.class !== query.class)) continue;
       if (rule.type !== undefined && rule.type !== query.type) continue;
       const name = `${printKey(query.key)}.`.replace(/^\.\.$/, '.');
       const match = matchOf(rule, name);

@@ -4,7 +4,9 @@ import type { Plugin } from '../spec/plugin.ts';
 type Load = () => Promise<{ readonly plugin: Plugin }>;
 
 const plugins: ReadonlyMap<string, Load> = new Map<string, Load>([
-  // ['bridge', () => import('./bridge/plugin.ts')],
+  ['bridge', () => import('./bridge/plugin.ts')],
+  ['ptp', () => import('./ptp/plugin.ts')],
+  ['loopback', () => import('./loopback/plugin.ts')],
   ['host-local', () => import('./host-local/plugin.ts')],
   ['portmap', () => import('./portmap/plugin.ts')],
   ['bandwidth', () => import('./bandwidth/plugin.ts')],

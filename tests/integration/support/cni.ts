@@ -1,10 +1,10 @@
-import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { pluginNamed } from '../../../src/cni/plugins/registry.ts';
 import type { Attachment } from '../../../src/cni/spec/config.ts';
 import { type CniResult, parseResult } from '../../../src/cni/spec/result.ts';
 import { isJsonObject } from '../../../src/cni/spec/json.ts';
+import { runProgram } from '../../../src/kernel/process.ts';
 import type { Netns } from '../../../src/kernel/netns.ts';
 
 /** Where Debian's containernetworking-plugins are. */
@@ -20,7 +20,7 @@ export interface Call extends Partial<Attachment> {
   readonly args?: string;
   readonly prevResult?: CniResult | undefined;
   readonly validAttachments?: readonly Attachment[];
-  /** CNI_PATH; Debian's unless told. */
+  /** CNI_PATH. Unless told, podnet's plugins find only each other there, and Debian's only Debian's. */
   readonly path?: string;
   /** As in the agent's server. */
   readonly longLived?: boolean;
@@ -43,7 +43,7 @@ export class AnsweredError extends Error {
 export async function ours(command: Command, call: Call): Promise<CniResult> {
   const plugin = await pluginNamed(call.config.type);
   if (!plugin) throw new Error(`podnet has no plugin ${call.config.type}`);
-  const { environment, stdin } = input(command, call);
+  const { environment, stdin } = input(command, { path: '', ...call });
   const { exitCode, stdout } = await plugin.answer({
     environment,
     stdin,
@@ -55,29 +55,21 @@ export async function ours(command: Command, call: Call): Promise<CniResult> {
 
 /** Calls Debian's plugin. Its configuration says version 1.0.0, the latest it speaks. */
 export async function debian(command: Command, call: Call): Promise<CniResult> {
-  const { environment, stdin } = input(command, {
-    ...call,
-    config: { cniVersion: '1.0.0', ...call.config },
-  });
+  const config = { cniVersion: '1.0.0', ...call.config };
+  const { environment, stdin } = input(command, { path: DEBIAN_PLUGINS, ...call, config });
   const file = join(DEBIAN_PLUGINS, call.config.type);
-  return new Promise((done, fail) => {
-    const env = { ...process.env, ...environment };
-    const child = execFile(file, [], { env }, (error, stdout) => {
-      try {
-        done(read(error ? 1 : 0, stdout));
-      } catch (thrown) {
-        fail(thrown);
-      }
-    });
-    child.stdin?.end(stdin);
+  const { status, stdout } = await runProgram(file, [], {
+    input: stdin,
+    env: environment,
   });
+  return read(status ?? 1, stdout);
 }
 
 function input(
   command: Command,
   call: Call,
-): { environment: Readonly<Record<string, string>>; stdin: string } {
-  const { containerId = '', ifName = 'eth0', netns, args = '', path = DEBIAN_PLUGINS } = call;
+): { environment: Record<string, string>; stdin: string } {
+  const { containerId = '', ifName = 'eth0', netns, args = '', path = '' } = call;
   const { prevResult, validAttachments } = call;
   return {
     environment: {
@@ -111,6 +103,6 @@ export function netnsPath(netns: Netns): string {
 function read(exitCode: number, stdout: string): CniResult {
   const value: unknown = stdout.trim() === '' ? {} : JSON.parse(stdout);
   if (!isJsonObject(value)) throw new Error(`no object: ${stdout}`);
-  if (exitCode !== 0) throw new AnsweredError(Number(value.code), `${String(value.msg)}`);
+  if (exitCode !== 0) throw new AnsweredError(Number(value.code), String(value.msg));
   return parseResult(value, { version: '1.1.0' });
 }

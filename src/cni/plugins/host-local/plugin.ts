@@ -81,6 +81,7 @@ async function check({ config: { directory }, containerId, ifName, network }: Re
 /** Takes back what belongs to no valid attachment, and what a program left that was killed while it wrote. */
 async function gc({ config: { directory }, validAttachments }: Request): Promise<void> {
   await withStore(directory, (store) => {
+    store.tidy();
     for (const each of store.reservations())
       if (!validAttachments.some((attachment) => isOf(each, attachment))) store.release(each.ip);
   });

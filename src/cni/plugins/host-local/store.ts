@@ -8,9 +8,19 @@
  *
  * An address's file gets its name when its content is complete. What a process that was killed leaves behind is
  * therefore either nothing or an address with its owner, which DEL and GC take back.
+ *
+ * A process that goes on remembers the owners it has read, as long as nobody else changes the directory.
  */
-import { closeSync, existsSync, linkSync, mkdirSync, openSync, readFileSync, readdirSync } from 'node:fs';
-import { renameSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  renameSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { withFileLock } from '../../../kernel/file-lock.ts';
 import { PodnetError, errorMessage } from '../../../model/errors.ts';
@@ -34,6 +44,8 @@ export interface LockedStore {
   /** Reserves the address and remembers it as the set's last. */
   reserve(ip: Ip, owner: Attachment & { readonly setIndex: number }): void;
   release(ip: Ip): void;
+  /** Removes what a process that was killed left. */
+  tidy(): void;
 }
 
 /**
@@ -44,7 +56,12 @@ export interface LockedStore {
 export async function withStore<T>(directory: string, use: (store: LockedStore) => T): Promise<T> {
   try {
     makeDirectory(directory);
-    return await withFileLock(join(directory, 'lock'), () => use(new DirectoryStore(directory)));
+    return await withFileLock(join(directory, 'lock'), () => {
+      const store = new DirectoryStore(directory);
+      const result = use(store);
+      store.finish();
+      return result;
+    });
   } catch (error) {
     if (error instanceof CniError) throw error;
     if (error instanceof PodnetError && error.code === 'file-locked')
@@ -77,33 +94,54 @@ const LINE_END = '\r\n';
 /** Where a file stands until it is complete. The lock makes one enough. */
 const UNFINISHED = '.unfinished';
 
+/** The owners of a directory's addresses by the names of their files, and when the directory changed last. */
+interface KnownOwners {
+  readonly changedAt: bigint;
+  readonly reservations: Map<string, Reservation>;
+}
+
+const known = new Map<string, KnownOwners>();
+
 class DirectoryStore implements LockedStore {
   readonly #directory: string;
+  readonly #known: Map<string, Reservation>;
 
   constructor(directory: string) {
     this.#directory = directory;
-    removeIfThere(join(directory, UNFINISHED));
+    const earlier = known.get(directory);
+    const isCurrent = earlier?.changedAt === changedAt(directory);
+    this.#known = isCurrent ? earlier.reservations : new Map();
+  }
+
+  /** Remembers what was learnt, for the next one. */
+  finish(): void {
+    const directory = this.#directory;
+    known.set(directory, { changedAt: changedAt(directory), reservations: this.#known });
   }
 
   #path(name: string): string {
     return join(this.#directory, name);
   }
 
-  #addresses(): readonly { name: string; ip: Ip }[] {
+  reserved(): ReadonlySet<string> {
+    return new Set(this.#names().map(({ ip }) => formatIp(ip)));
+  }
+
+  #names(): readonly { readonly name: string; readonly ip: Ip }[] {
     return readdirSync(this.#directory).flatMap((name) => {
       const ip = tryParseIp(name);
       return ip ? [{ name, ip }] : [];
     });
   }
 
-  reserved(): ReadonlySet<string> {
-    return new Set(this.#addresses().map(({ ip }) => formatIp(ip)));
-  }
-
   reservations(): readonly Reservation[] {
-    return this.#addresses().map(({ name, ip }) => {
+    return this.#names().map(({ name, ip }) => {
+      const earlier = this.#known.get(name);
+      if (earlier) return earlier;
       const [containerId = '', ifName = ''] = readFileSync(this.#path(name), 'utf8').trim().split(LINE_END);
-      return { ip, containerId, ifName };
+      const reservation = { ip, containerId, ifName };
+      this.#known.set(name, reservation);
+      return reservation;
     });
   }
 
@@ -117,44 +155,42 @@ class DirectoryStore implements LockedStore {
   }
 
   reserve(ip: Ip, { containerId, ifName, setIndex }: Attachment & { readonly setIndex: number }): void {
-    const unfinished = this.#write(`${containerId}${LINE_END}${ifName}`);
-    try {
-      linkSync(unfinished, this.#path(formatIp(ip)));
-    } finally {
-      unlinkSync(unfinished);
-    }
-    renameSync(this.#write(formatIp(ip)), this.#path(lastReserved(setIndex)));
+    const name = formatIp(ip);
+    this.#write(name, `${containerId}${LINE_END}${ifName}`);
+    this.#known.set(name, { ip, containerId, ifName });
+    this.#write(lastReserved(setIndex), name);
   }
 
-  #write(content: string): string {
-    const path = this.#path(UNFINISHED);
-    const fd = openSync(path, 'wx', 0o600);
-    try {
-      writeFileSync(fd, content);
-    } catch (error) {
-      removeIfThere(path);
-      throw error;
-    } finally {
-      closeSync(fd);
-    }
-    return path;
+  #write(name: string, content: string): void {
+    writeFileSync(this.#path(UNFINISHED), content, { mode: 0o600 });
+    renameSync(this.#path(UNFINISHED), this.#path(name));
   }
 
   release(ip: Ip): void {
-    removeIfThere(this.#path(formatIp(ip)));
+    const name = formatIp(ip);
+    this.#known.delete(name);
+    this.#remove(name);
   }
+
+  tidy(): void {
+    this.#remove(UNFINISHED);
+  }
+
+  #remove(name: string): void {
+    try {
+      unlinkSync(this.#path(name));
+    } catch (error) {
+      if (!isCode(error, 'ENOENT')) throw error;
+    }
+  }
+}
+
+function changedAt(directory: string): bigint {
+  return statSync(directory, { bigint: true }).mtimeNs;
 }
 
 function lastReserved(setIndex: number): string {
   return `last_reserved_ip.${setIndex}`;
-}
-
-function removeIfThere(path: string): void {
-  try {
-    unlinkSync(path);
-  } catch (error) {
-    if (!isCode(error, 'ENOENT')) throw error;
-  }
 }
 
 function isCode(error: unknown, code: string): boolean {

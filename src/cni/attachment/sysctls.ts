@@ -1,0 +1,14 @@
+import { tryReadSysctl, writeSysctl } from '../../kernel/sysctl.ts';
+
+/** In the calling thread's namespace; what the kernel does not have and what is so already stays as it is. */
+export function setSysctl(name: string, value: string): void {
+  const now = tryReadSysctl(name);
+  if (now !== undefined && now !== value) writeSysctl(name, value);
+}
+
+const FORWARDING = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
+
+/** Lets the node pass packets on. */
+export function enableForwarding(family: 4 | 6): void {
+  setSysctl(FORWARDING[family], '1');
+}

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { services } from '../../cluster/resources.ts';
 import { objectKey, type Endpoint, type EndpointSlice, type Service } from '../../model/objects.ts';
+import { type HintsOf, type Topology, hintsFor } from './endpoint-hints.ts';
 import { serviceNameLabel } from './informers.ts';
 import { controllerReference } from './owner.ts';
 import {
@@ -24,20 +25,21 @@ export interface SlicePlan {
   readonly delete: readonly EndpointSlice[];
 }
 
-export interface SliceInput {
+export interface SliceInput extends Topology {
   readonly service: Service;
   readonly backends: readonly Backend[];
   /** Those of this Service that the controller manages. */
   readonly slices: readonly EndpointSlice[];
-  readonly zoneOf: (nodeName: string) => string | undefined;
 }
 
 /** Endpoints stay in the slice they are in: a change of one pod touches one slice. */
-export function planEndpointSlices({ service, backends, slices, zoneOf }: SliceInput): SlicePlan {
+export function planEndpointSlices(input: SliceInput): SlicePlan {
+  const { service, backends, slices, zoneOf } = input;
+  const hintsOf = hintsFor(service, backends, input);
   const plan: DraftPlan = { create: [], update: [], delete: [] };
   const groups = new Map<string, Group>();
   for (const family of familiesOf(service))
-    for (const backend of backends) addEndpoint(groups, { backend, family, zoneOf });
+    for (const backend of backends) addEndpoint(groups, { backend, family, zoneOf, hintsOf });
   for (const family of familiesOf(service))
     if (![...groups.values()].some((group) => group.family === family)) {
       // A Service without pods still shows that it was seen: in the slice it has, or in an empty one.
@@ -84,22 +86,26 @@ function groupKey(family: 4 | 6, ports: readonly PortLike[]): string {
   return `IPv${family} ${texts.sort().join(' ')}`;
 }
 
+interface Placing {
+  readonly zoneOf: Topology['zoneOf'];
+  readonly hintsOf: HintsOf;
+}
+
 function addEndpoint(
   groups: Map<string, Group>,
-  { backend, family, zoneOf }: { backend: Backend; family: 4 | 6; zoneOf: SliceInput['zoneOf'] },
+  { backend, family, ...place }: { backend: Backend; family: 4 | 6 } & Placing,
 ): void {
   const address = podAddress(backend.pod, family);
   if (address === undefined) return;
   const key = groupKey(family, backend.ports);
   const group = groups.get(key) ?? { family, ports: backend.ports, endpoints: new Map<string, Endpoint>() };
   groups.set(key, group);
-  group.endpoints.set(objectKey(backend.pod), endpointOf(backend, { address, zoneOf }));
+  group.endpoints.set(objectKey(backend.pod), endpointOf(backend, { address, ...place }));
 }
 
-function endpointOf(
-  { pod, ready, serving, terminating, hostname }: Backend,
-  { address, zoneOf }: { address: string; zoneOf: SliceInput['zoneOf'] },
-): Endpoint {
+function endpointOf(backend: Backend, { address, zoneOf, hintsOf }: { address: string } & Placing): Endpoint {
+  const { pod, ready, serving, terminating, hostname } = backend;
+  const hints = ready ? hintsOf(backend) : undefined;
   const nodeName = pod.spec?.nodeName;
   const zone = nodeName === undefined ? undefined : zoneOf(nodeName);
   return {
@@ -109,6 +115,7 @@ function endpointOf(
     targetRef: podReference(pod),
     ...(nodeName && { nodeName }),
     ...(zone && { zone }),
+    ...(hints && { hints }),
   };
 }
 

@@ -1,6 +1,7 @@
 import { isNotFound } from '../../cluster/client.ts';
 import { endpointSlices } from '../../cluster/resources.ts';
 import type { EndpointSlice } from '../../model/objects.ts';
+import { quantityMilliValue } from '../../model/quantity.ts';
 import { createControllerQueue, type Controller, type ControllerContext } from './controller.ts';
 import { managedBy, managedByLabel, planEndpointSlices } from './endpoint-slice-plan.ts';
 import { uidOf } from './owner.ts';
@@ -19,6 +20,19 @@ export function createEndpointSliceController(context: ControllerContext): Contr
   const zoneOf = (nodeName: string): string | undefined =>
     informers.nodes.get(nodeName)?.metadata?.labels?.['topology.kubernetes.io/zone'];
 
+  /** The processors of every zone, if every node that takes part has one. */
+  const cpusByZone = (): ReadonlyMap<string, number> | undefined => {
+    const cpus = new Map<string, number>();
+    for (const { metadata, status } of informers.nodes.list()) {
+      const zone = metadata?.labels?.['topology.kubernetes.io/zone'];
+      const isReady = status?.conditions?.some((each) => each.type === 'Ready' && each.status === 'True');
+      if (isReady !== true) continue;
+      if (zone === undefined) return undefined;
+      cpus.set(zone, (cpus.get(zone) ?? 0) + quantityMilliValue(status?.allocatable?.['cpu']));
+    }
+    return cpus;
+  };
+
   async function sync(key: string): Promise<void> {
     const service = informers.services.get(key);
     // What a deleted Service leaves behind goes by its owner reference.
@@ -29,7 +43,7 @@ export function createEndpointSliceController(context: ControllerContext): Contr
       .filter(({ metadata }) => metadata?.labels?.[managedByLabel] === managedBy);
     const slices = recent.correct(owner, known).filter(({ metadata }) => !metadata?.deletionTimestamp);
     const backends = backendsOf(service, podsOfService(informers, service));
-    const plan = planEndpointSlices({ service, backends, slices, zoneOf });
+    const plan = planEndpointSlices({ service, backends, slices, zoneOf, cpusByZone });
     for (const slice of plan.create) recent.wrote(owner, await client.create(endpointSlices, slice));
     for (const slice of plan.update)
       try {

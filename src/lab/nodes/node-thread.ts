@@ -54,6 +54,12 @@ function maxPods({ ipFamilies, nodeCidrPrefixLengths }: LabOptions): number {
   return 2 ** (32 - prefixLength) - 3;
 }
 
+/** Three zones, taken in turn; `kubectl label` can say otherwise. */
+function zoneOf(nodeName: string): string {
+  const zones = ['zone-a', 'zone-b', 'zone-c'] as const;
+  return zones[(Number(/\d+$/.exec(nodeName)?.[0] ?? 1) - 1) % zones.length] ?? zones[0];
+}
+
 async function run(): Promise<void> {
   const transport = createHttpsTransport(loadKubeconfig(data.kubeconfig));
   const client = new Client(transport);
@@ -68,6 +74,7 @@ async function run(): Promise<void> {
     client,
     nodeName: data.name,
     nodeAddresses: data.addresses,
+    nodeLabels: { 'topology.kubernetes.io/zone': zoneOf(data.name) },
     netns,
     podNetwork: remembering(agent.podNetwork),
     runtimeDirectory: data.runtimeDirectory,

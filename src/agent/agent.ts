@@ -117,7 +117,14 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
         podCidr,
         nodeName,
         databasePath: join(stateDirectory, 'node.db'),
+        linkMode: config.linkMode,
+        ...(config.mtuBytes !== undefined && { mtuBytes: config.mtuBytes }),
+        onDamaged: (path) =>
+          log('warning', `the pods' addresses were unreadable and are read from their links; see ${path}`),
       });
+      // What was lost while no agent ran, or when one was killed.
+      for (const { containerId } of podNetwork.reconcile())
+        log('info', `sandbox ${containerId} is gone, its addresses are free`);
       network.resolve(podNetwork);
       const { followers, close } = createServiceFollowers({ client, nodeName, netns, log });
       try {

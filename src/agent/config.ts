@@ -1,5 +1,6 @@
 import { isNotFound, type Client } from '../cluster/client.ts';
 import { configMaps } from '../cluster/resources.ts';
+import { type LinkMode, linkModes } from '../cni/pod-network.ts';
 import { PodnetError } from '../model/errors.ts';
 import { type IpFamily, tryParseCidr, tryParseIp } from '../model/ip.ts';
 
@@ -12,6 +13,10 @@ export interface ClusterConfig {
   readonly clusterDomain: string;
   /** Resolvers for names outside the cluster, `ADDRESS[:PORT]`. */
   readonly upstreams: readonly string[];
+  /** How pods are connected to their node. */
+  readonly linkMode: LinkMode;
+  /** Of the pods' links; found from each node's uplink when absent. */
+  readonly mtuBytes?: number;
 }
 
 /** Where it is kept: the ConfigMap `podnet` in `kube-system`, a key a setting. */
@@ -22,6 +27,8 @@ const keys = {
   clusterDns: 'cluster-dns',
   clusterDomain: 'cluster-domain',
   upstreams: 'upstreams',
+  linkMode: 'link-mode',
+  mtuBytes: 'mtu',
 } as const satisfies Record<keyof ClusterConfig, string>;
 
 /** The ConfigMap's `data` for a configuration. */
@@ -31,6 +38,8 @@ export function configMapData(config: ClusterConfig): Record<string, string> {
     [keys.clusterDns]: config.clusterDns.join(','),
     [keys.clusterDomain]: config.clusterDomain,
     [keys.upstreams]: config.upstreams.join(' '),
+    [keys.linkMode]: config.linkMode,
+    ...(config.mtuBytes !== undefined && { [keys.mtuBytes]: String(config.mtuBytes) }),
   };
 }
 
@@ -62,14 +71,26 @@ function familyList(
   return split(value);
 }
 
+function isLinkMode(text: string): boolean {
+  return linkModes.some((mode) => mode === text);
+}
+
+/** From the smallest that carries IPv4 (RFC 791) to the largest a packet can have. */
+function isMtu(text: string): boolean {
+  return /^\d{3,5}$/.test(text) && Number(text) >= 576 && Number(text) <= 65_535;
+}
+
 /** The configuration in a ConfigMap's `data`. @throws PodnetError naming the key that is wrong */
 export function parseClusterConfig(data: Readonly<Record<string, string>>): ClusterConfig {
   const upstreams = data[keys.upstreams]?.split(/\s+/).filter((word) => word !== '') ?? [];
+  const linkMode = setting({ [keys.linkMode]: 'routed', ...data }, keys.linkMode, isLinkMode);
   return {
     clusterCidrs: familyList(data, keys.clusterCidrs, (text) => tryParseCidr(text)?.network.family),
     clusterDns: familyList(data, keys.clusterDns, (text) => tryParseIp(text)?.family),
     clusterDomain: setting(data, keys.clusterDomain, (value) => /^[a-z0-9.-]{1,200}$/.test(value)),
     upstreams,
+    linkMode: linkModes.find((mode) => mode === linkMode) ?? 'routed',
+    ...(data[keys.mtuBytes] !== undefined && { mtuBytes: Number(setting(data, keys.mtuBytes, isMtu)) }),
   };
 }
 

@@ -23,7 +23,8 @@ export function addLabCommands(program: Command): void {
     .option('-d, --detach', 'leave it running in the background; returns when all is ready')
     .option('--nodes <count>', 'how many nodes', wholeNumber)
     .option('--name <name>', 'of the cluster; several run side by side')
-    .option('--link <kind>', "pods' links: routed")
+    .option('--link <kind>', "pods' links: routed (the default) or bridge")
+    .option('--mtu <bytes>', "of pods' links (default: that of the nodes' network)", wholeNumber)
     .option('--ip-family <which>', 'of pods and Services: ipv4, ipv6 or dual (default ipv4)')
     .option('--cidr <cidrs>', "pods' addresses (default 10.244.0.0/16; IPv6 fd00:10:244::/56)")
     .option(

@@ -17,7 +17,7 @@ test('labOptions fills in what is left out', () => {
   assert.deepEqual(labOptions({}), {
     name: 'podnet',
     nodes: 3,
-    link: 'routed',
+    linkMode: 'routed',
     ipFamilies: [4],
     clusterCidrs: ['10.244.0.0/16'],
     nodeCidrPrefixLengths: [24],
@@ -52,7 +52,7 @@ const refused: readonly (readonly [LabSettings, string])[] = [
   [{ nodes: 0 }, 'nodes: 0 is not a number of nodes'],
   [{ nodes: 2.5 }, 'nodes: 2.5 is not a number of nodes'],
   [{ nodes: 101 }, 'nodes: 101 is not a number of nodes'],
-  [{ link: 'bridge' }, 'link: Bridge links are not available yet'],
+  [{ mtu: 1000 }, 'mtu: 1000 is no MTU for pods'],
   [{ link: 'tap' }, 'link: "tap" is not a kind of link'],
   [{ cidr: '10.244.0.0' }, 'cidr: "10.244.0.0" is not a CIDR'],
   [{ cidr: '010.1.0.0/16' }, 'cidr: "010.1.0.0/16" is not a CIDR'],

@@ -1,3 +1,4 @@
+import { type LinkMode, linkModes } from '../cni/pod-network.ts';
 import { PodnetError } from '../model/errors.ts';
 import {
   cidrAddress,
@@ -9,13 +10,16 @@ import {
   type Cidr,
   type IpFamily,
 } from '../model/ip.ts';
+import { mtuBytes as uplinkMtu } from './links/addresses.ts';
 
 /** Everything a lab can be told, complete and checked. Plain data: it crosses a process boundary as JSON. */
 export interface LabOptions {
   /** Of the cluster; several run side by side under different names. */
   readonly name: string;
   readonly nodes: number;
-  readonly link: 'routed';
+  readonly linkMode: LinkMode;
+  /** Of the pods' links; that of the nodes' uplinks unless told. */
+  readonly mtuBytes?: number;
   /** Of pods and Services; the first is the one a Service has when it does not say. */
   readonly ipFamilies: readonly IpFamily[];
   /** Pods' addresses, one CIDR for each IP family; each node gets equal parts of `nodeCidrPrefixLengths`. */
@@ -33,6 +37,7 @@ export interface LabSettings {
   readonly name?: string;
   readonly nodes?: number;
   readonly link?: string;
+  readonly mtu?: number;
   /** `ipv4`, `ipv6` or `dual`. */
   readonly ipFamily?: string;
   /** One CIDR, or an IPv4 and an IPv6 one with a comma between them; so is `serviceCidr`. */
@@ -55,6 +60,9 @@ export const reservedCidrs = [
 ] as const;
 
 const maxNodes = 100;
+
+/** RFC 8200, section 5. */
+const smallestMtu = 1280;
 
 const ipFamilies: Readonly<Record<string, readonly IpFamily[]>> = { ipv4: [4], ipv6: [6], dual: [4, 6] };
 
@@ -171,11 +179,18 @@ export function labOptions(settings: LabSettings): LabOptions {
   if (!Number.isInteger(nodes) || nodes < 1 || nodes > maxNodes) {
     refuse('nodes', `${nodes} is not a number of nodes`, `Choose a whole number from 1 to ${maxNodes}.`);
   }
-  const link = settings.link ?? 'routed';
-  if (link === 'bridge') {
-    refuse('link', 'Bridge links are not available yet', 'Use --link routed, the default.');
+  const linkMode = linkModes.find((mode) => mode === (settings.link ?? 'routed'));
+  if (linkMode === undefined) {
+    refuse('link', `"${settings.link}" is not a kind of link`, 'Use --link routed or --link bridge.');
   }
-  if (link !== 'routed') refuse('link', `"${link}" is not a kind of link`, 'Use --link routed.');
+  const { mtu } = settings;
+  if (mtu !== undefined && !(Number.isInteger(mtu) && mtu >= smallestMtu && mtu <= uplinkMtu)) {
+    refuse(
+      'mtu',
+      `${mtu} is no MTU for pods`,
+      `Choose from ${smallestMtu}, the least IPv6 can do with, to ${uplinkMtu}, the nodes' own.`,
+    );
+  }
 
   const { pods, services } = clusterNetworks(settings);
   const nodeCidrPrefixLengths = pods.map((cidr) => nodeMask(settings.nodeCidrMaskSize, cidr, nodes));
@@ -199,7 +214,8 @@ export function labOptions(settings: LabSettings): LabOptions {
   return {
     name,
     nodes,
-    link,
+    linkMode,
+    ...(mtu !== undefined && { mtuBytes: mtu }),
     ipFamilies: pods.map(({ family }) => family),
     clusterCidrs: pods.map(formatCidr),
     nodeCidrPrefixLengths,

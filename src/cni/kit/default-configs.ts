@@ -4,20 +4,27 @@ import type { JsonObject } from '../spec/json.ts';
 /** Put into texts by the kit: a directory for the plugin's files. */
 const STATE = '{stateDirectory}';
 
-export const hostLocal: JsonObject = {
+const hostLocal: JsonObject = {
   type: 'host-local',
   dataDir: `${STATE}/networks`,
+  ranges: [[{ subnet: '10.77.0.0/24' }]],
+  routes: [{ dst: '0.0.0.0/0' }],
+};
+
+/** Both families. Plugins that wait for duplicate address detection take two seconds for every ADD with it. */
+const dualStack: JsonObject = {
+  ...hostLocal,
   ranges: [[{ subnet: '10.77.0.0/24' }], [{ subnet: 'fd77::/112' }]],
   routes: [{ dst: '0.0.0.0/0' }, { dst: '::/0' }],
 };
 
 const configs: Readonly<Record<string, JsonObject>> = {
-  bridge: { bridge: 'kit0', isGateway: true, ipMasq: true, hairpinMode: true, ipam: hostLocal },
+  bridge: { bridge: 'kit0', isGateway: true, ipMasq: true, hairpinMode: true, ipam: dualStack },
   ptp: { ipMasq: true, ipam: hostLocal },
   macvlan: { master: 'uplink0', ipam: hostLocal },
   ipvlan: { master: 'uplink0', ipam: hostLocal },
   vlan: { master: 'uplink0', vlanId: 7, ipam: hostLocal },
-  'host-local': { ipam: hostLocal },
+  'host-local': { ipam: dualStack },
   static: {
     ipam: { type: 'static', addresses: [{ address: '10.77.0.9/24', gateway: '10.77.0.1' }] },
   },

@@ -9,7 +9,7 @@ import { openRtnl } from '../../kernel/rtnl/rtnl.ts';
 export type Snapshot = readonly string[];
 
 /** The kernel makes and removes these by itself, some of them late. */
-const ofTheKernel = (address: string): boolean => /^(fe80|ff)/i.test(address);
+const ofTheKernel = (address: string): boolean => /^(fe80|ff|127\.|::1$)/i.test(address);
 
 /** Links, addresses, routes of the main table and rules of nftables. */
 export async function networkSnapshot(netns: Netns): Promise<Snapshot> {

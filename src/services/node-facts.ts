@@ -1,0 +1,26 @@
+import { nodeAddresses } from '../model/addresses.ts';
+import { canonicalIp, formatCidr, tryParseCidr, tryParseIp } from '../model/ip.ts';
+import type { Node } from '../model/objects.ts';
+import type { NodeFacts } from './plan.ts';
+
+/** Node ports are served on all of a node's addresses unless told otherwise. */
+export const ALL_ADDRESSES: readonly string[] = ['0.0.0.0/0', '::/0'];
+
+/** What the plan must know of a node, as its Node object says it. */
+export function nodeFactsOf(node: Node, nodePortAddresses: readonly string[] = ALL_ADDRESSES): NodeFacts {
+  const { metadata, spec } = node;
+  const zone = metadata?.labels?.['topology.kubernetes.io/zone'];
+  const cidrs = spec?.podCIDRs ?? (spec?.podCIDR === undefined ? [] : [spec.podCIDR]);
+  return {
+    name: metadata?.name ?? '',
+    ...(zone !== undefined && { zone }),
+    addresses: nodeAddresses(node)
+      .filter((address) => tryParseIp(address) !== undefined)
+      .map(canonicalIp),
+    podCidrs: cidrs.flatMap((text) => {
+      const parsed = tryParseCidr(text);
+      return parsed === undefined ? [] : [formatCidr(parsed.network)];
+    }),
+    nodePortAddresses,
+  };
+}

@@ -58,6 +58,7 @@ export class Bench {
   readonly #directory: string;
   readonly #stateDirectory: string;
   readonly #node = currentNetns();
+  #initial: Snapshot = [];
   #baseline: Snapshot = [];
   readonly #pods: Pod[] = [];
   readonly #attached = new Map<Pod, Attached>();
@@ -152,6 +153,11 @@ export class Bench {
     return networkSnapshot(pod.netns);
   }
 
+  /** Remembers what was there before the plugin did anything. */
+  async rememberInitial(): Promise<void> {
+    this.#initial = await this.node();
+  }
+
   /**
    * Remembers the node as it is: what stands now (bridges, chains) is shared by containers and may stay.
    * Waits until the pairs of containers that left are gone, a few seconds at most.
@@ -166,7 +172,12 @@ export class Bench {
 
   /** @throws Violation when the node is not as it was remembered; what it is now is remembered then */
   async requireNode(when: string): Promise<void> {
-    const found = await settle(this.#baseline, () => this.node());
+    const found = await settle(this.#baseline, async () => {
+      const now = await this.node();
+      // What is shared may go with the last container; what was there first may not.
+      const gone = this.#baseline.filter((line) => !this.#initial.includes(line) && !now.includes(line));
+      return [...now, ...gone];
+    });
     if (found.appeared.length + found.vanished.length === 0) return;
     this.#baseline = await this.node();
     throw new Violation(`the node differs ${when}: ${describeDifference(found)}`);

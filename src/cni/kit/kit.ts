@@ -41,6 +41,7 @@ async function findFacts(bench: Bench): Promise<Facts | string> {
     if (latest === undefined)
       return `VERSION names no version the kit knows: ${versions.join(', ') || 'it has no supportedVersions'}`;
     bench.version = latest;
+    await bench.rememberInitial();
     const pod = bench.pod();
     const prevResult = await bench.addBefore(pod, latest);
     const rulesBefore = rules(await bench.node());

@@ -138,7 +138,7 @@ async function build(): Promise<{ paths: Path[]; servers: Netns[]; close(): void
   const local = await a.network.add({ ...sandbox, containerId: 'server', netns: server });
   const far = await b.network.add({ ...sandbox, containerId: 'remote', netns: remote });
   const address = local.addresses[0] ?? '';
-  createNftablesBackend({ nftables: a.nftables, nodeName: 'node-1' }).sync(serviceFor(address));
+  createNftablesBackend({ nftables: a.nftables }).sync(serviceFor(address));
   return {
     paths: [
       { name: 'bare veth pair', client: bareClient, address: '10.99.0.2' },

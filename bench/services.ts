@@ -6,6 +6,7 @@ import { findProgram } from '../src/kernel/process.ts';
 import type { EndpointSlice, Service } from '../src/model/objects.ts';
 import { createNftablesBackend } from '../src/services/backends/nftables.ts';
 import { createServiceCompiler } from '../src/services/compile.ts';
+import { UNKNOWN_NODE } from '../src/services/plan.ts';
 import type { BenchRow } from './row.ts';
 
 const SERVICES = 10_000;
@@ -93,8 +94,8 @@ function measureOwn(): { loadMs: number; changeMs: number; scaleMs: number } {
   const nftables = openNftables({ netns });
   const objects = Array.from({ length: SERVICES }, (_, index) => [service(index), slice(index)] as const);
   const load = () => {
-    const compiler = createServiceCompiler();
-    const backend = createNftablesBackend({ nftables, nodeName: 'node-1' });
+    const compiler = createServiceCompiler({ node: { ...UNKNOWN_NODE, name: 'node-1' } });
+    const backend = createNftablesBackend({ nftables });
     for (const [of, endpoints] of objects) {
       compiler.setService(of);
       compiler.setSlice(endpoints);

@@ -16,7 +16,7 @@ export function hintedZones({ hints }: Endpoint): readonly string[] {
 
 /** The nodes an endpoint is meant for; none when it has no such hint. */
 export function hintedNodes({ hints }: Endpoint): readonly string[] {
-  return ((hints as EndpointHints | undefined)?.forNodes ?? []).map(({ name }) => name);
+  return ((hints as { forNodes?: { name: string }[] } | undefined)?.forNodes ?? []).map(({ name }) => name);
 }
 
 /** `hints` with the field that came after the types we have (Kubernetes 1.33). */

@@ -1,6 +1,7 @@
 import { type IpFamily } from '../model/ip.ts';
 import { type EndpointSlice, type Service, type ServicePort, objectKey } from '../model/objects.ts';
 import { type ChoicePolicy, type Choices, chooseEndpoints } from './choose.ts';
+import { withoutNested } from './cidrs.ts';
 import { type ReadSlice, isPort, readSlice } from './endpoints.ts';
 import {
   type FrontAddress,
@@ -38,6 +39,7 @@ export interface CompileContext {
 
 const PROTOCOLS: Readonly<Record<string, Protocol>> = { TCP: 'tcp', UDP: 'udp', SCTP: 'sctp' };
 
+const FROM_NOBODY: readonly ClientKind[] = [];
 const FROM_OUTSIDE: readonly ClientKind[] = ['outside'];
 const FROM_NODE: readonly ClientKind[] = ['node'];
 const FROM_NODE_AND_OUTSIDE: readonly ClientKind[] = ['node', 'outside'];
@@ -81,8 +83,8 @@ export function compileService(
     }
     const nodePort = policies.isExposed ? readNodePort(port) : undefined;
     if (nodePort !== undefined && !isPort(nodePort)) {
-      const reason = `is ${JSON.stringify(nodePort)}, no port`;
-      remark({ field: `${field}.nodePort`, reason, refused: true });
+      const odd = `is ${JSON.stringify(nodePort)}, no port`;
+      remark({ field: `${field}.nodePort`, reason: odd, refused: true });
     }
     for (const family of families) {
       const choices = choicesFor({ service, port, policies, node }, read, family);
@@ -96,7 +98,7 @@ export function compileService(
           port: front.port,
           ...common,
           addressField: front.field,
-          ...trafficOf(front.kind, policies, choices),
+          ...trafficOf(front.kind, { policies, node }, choices),
           ...(seconds !== undefined && { affinitySeconds: seconds }),
           ...(front.kind === 'loadBalancerIP' &&
             ranges !== undefined && { sourceRanges: withOwnAddress(ranges[family], front.address, node) }),
@@ -169,12 +171,13 @@ function choicesFor(
 /** What each client gets at a front of a kind, and whose source address gives way. */
 function trafficOf(
   kind: FrontKind,
-  { internalLocal, externalLocal }: Policies,
+  { policies: { internalLocal, externalLocal }, node }: { policies: Policies; node: NodeFacts },
   choices: FamilyChoices,
 ): Pick<PlannedPort, 'inside' | 'outside' | 'masquerade'> {
   if (kind === 'clusterIP') {
     const chosen = internalLocal ? choices.internalLocal : choices.cluster;
-    return { inside: needed(chosen), outside: needed(chosen), masquerade: FROM_OUTSIDE };
+    const masquerade = node.podCidrs.length > 0 ? FROM_OUTSIDE : FROM_NOBODY;
+    return { inside: needed(chosen), outside: needed(chosen), masquerade };
   }
   // The node's own processes may have used the very address of the front as their source.
   const inside = needed(choices.cluster);
@@ -190,7 +193,7 @@ function needed(choice: EndpointChoice | undefined): EndpointChoice {
 /** The node's own processes may send from the load balancer's address, which then is the node's own too. */
 function withOwnAddress(ranges: readonly string[], address: string, node: NodeFacts): readonly string[] {
   const inRange = node.addresses.some((own) => isInAny(own, ranges));
-  return inRange ? [...ranges, `${address}/${address.includes(':') ? 128 : 32}`] : ranges;
+  return withoutNested(inRange ? [...ranges, `${address}/${address.includes(':') ? 128 : 32}`] : ranges);
 }
 
 function readNodePort({ nodePort }: ServicePort): number | undefined {

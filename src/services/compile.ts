@@ -3,7 +3,15 @@ import { canonicalIp } from '../model/ip.ts';
 import { type EndpointSlice, type Service, objectKey } from '../model/objects.ts';
 import { Claims } from './claims.ts';
 import { type CompiledService, compileService } from './compile-service.ts';
-import type { Ignored, NodeFacts, PlanChange, PlannedHealth, PlannedPort, ServicePlan } from './plan.ts';
+import {
+  type Ignored,
+  type NodeFacts,
+  type PlanChange,
+  type PlannedHealth,
+  type PlannedPort,
+  type ServicePlan,
+  UNKNOWN_NODE,
+} from './plan.ts';
 import { sameFacts, sameIgnored, samePort } from './same.ts';
 
 export interface CompileOptions {
@@ -12,9 +20,6 @@ export interface CompileOptions {
   /** Addresses this node answers itself, such as the cluster DNS: their Services are left alone. */
   readonly localAddresses?: readonly string[];
 }
-
-/** A node of which nothing is known. */
-export const UNKNOWN_NODE: NodeFacts = { name: '', addresses: [], podCidrs: [], nodePortAddresses: [] };
 
 /** The plan for a set of objects. */
 export function compile(
@@ -117,7 +122,7 @@ class IncrementalCompiler implements ServiceCompiler {
   setNode(node: NodeFacts): void {
     const before = this.#plan.node;
     this.#plan.node = node;
-    if (before.name !== node.name) {
+    if (before.name !== node.name || before.podCidrs.length > 0 !== node.podCidrs.length > 0) {
       for (const key of this.#services.keys()) this.#dirty.add(key);
       return;
     }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { test } from 'node:test';
-import { UNKNOWN_NODE } from './compile.ts';
+import { UNKNOWN_NODE } from './plan.ts';
 import { answerHealthCheck, createHealthCheckServer } from './health-check-server.ts';
 import type { PlanChange, ServicePlan } from './plan.ts';
 import { createProxyHealth } from './proxy-health.ts';

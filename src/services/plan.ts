@@ -115,6 +115,9 @@ export interface NodeFacts {
   readonly nodePortAddresses: readonly string[];
 }
 
+/** A node of which nothing is known. */
+export const UNKNOWN_NODE: NodeFacts = { name: '', addresses: [], podCidrs: [], nodePortAddresses: [] };
+
 /** What every Service's traffic is to do on one node, on any backend. */
 export interface ServicePlan {
   readonly node: NodeFacts;

@@ -8,7 +8,7 @@ import { createServiceInformers } from '../cluster/service-informers.ts';
 import { destroy } from '../kernel/nftables/commands.ts';
 import { createFakeNftables } from '../kernel/nftables/fake-nftables.ts';
 import { createNftablesBackend } from './backends/nftables.ts';
-import { servicesTable } from './backends/nftables-table.ts';
+import { headerOf } from './backends/nftables-table.ts';
 import { createServiceProxy } from './service-proxy.ts';
 import { testService, testSlice } from './test-objects.ts';
 
@@ -76,7 +76,7 @@ describe('createServiceProxy', () => {
 
   test('starts over when the kernel refuses a change', async () => {
     const { client, nftables, messages, has, end } = await start();
-    nftables.apply([destroy(servicesTable(4).table)]);
+    nftables.apply([destroy(headerOf(4).table)]);
     await client.create(services, testService('other', '10.96.0.2', [http]));
     await until(has('10.244.0.1 . 8080'), 'the whole table is back');
     assert.ok(has('\n  10.96.0.2\n')());
@@ -89,7 +89,7 @@ describe('createServiceProxy', () => {
 
   test('puts right what others changed', async () => {
     const { nftables, messages, has, end } = await start({ checkIntervalMs: 5 });
-    createNftablesBackend({ nftables, nodeName: 'x' }).cleanup();
+    createNftablesBackend({ nftables }).cleanup();
     await until(has('10.244.0.1 . 8080'), 'the table is back');
     assert.match(messages.join('\n'), /^warning services: the nftables table was changed by others/mu);
     await end();

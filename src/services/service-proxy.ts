@@ -5,7 +5,7 @@ import type { Nftables } from '../kernel/nftables/nftables.ts';
 import type { ServiceBackend } from './backends/backend.ts';
 import { createNftablesBackend } from './backends/nftables.ts';
 import { type ServiceCompiler, createServiceCompiler } from './compile.ts';
-import type { PlanChange, ServicePlan } from './plan.ts';
+import { type PlanChange, type ServicePlan, UNKNOWN_NODE } from './plan.ts';
 import type { PlanFollower } from './plan-follower.ts';
 
 export interface ServiceProxyOptions {
@@ -46,8 +46,8 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     checkIntervalMs = 30_000,
     log = () => undefined,
   } = options;
-  const backend = options.backend ?? createNftablesBackend({ nftables, nodeName });
-  const compiler = createServiceCompiler({ localAddresses });
+  const backend = options.backend ?? createNftablesBackend({ nftables });
+  const compiler = createServiceCompiler({ localAddresses, node: { ...UNKNOWN_NODE, name: nodeName } });
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => undefined); // whoever awaits it hears of it
   const keeper = new BackendKeeper({ backend, compiler, followers, log, done: () => ready.resolve() });

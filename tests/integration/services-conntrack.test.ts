@@ -83,7 +83,7 @@ describe('UDP flows of Services', () => {
   function load(endpoints: readonly TestEndpoint[]): string {
     const address = `10.96.0.${++services}`;
     compiler = createServiceCompiler();
-    backend = createNftablesBackend({ nftables, nodeName: 'node-1' });
+    backend = createNftablesBackend({ nftables });
     compiler.setService(testService('dns', address, ports));
     compiler.setSlice(slice(endpoints));
     compiler.takeChange();

@@ -4,12 +4,14 @@ import { test } from 'node:test';
 import * as fc from 'fast-check';
 import { createNetns } from '../../src/kernel/netns.ts';
 import { type Nftables, openNftables } from '../../src/kernel/nftables/nftables.ts';
-import { type NftSet, elements } from '../../src/kernel/nftables/objects.ts';
+import { type NftSet, elements, set } from '../../src/kernel/nftables/objects.ts';
 import { printElements } from '../../src/kernel/nftables/print.ts';
 import { objectKey } from '../../src/model/objects.ts';
 import { createNftablesBackend } from '../../src/services/backends/nftables.ts';
-import { servicesSet, servicesTable } from '../../src/services/backends/nftables-table.ts';
+import { Space } from '../../src/services/backends/nftables-space.ts';
+import { servicesTable } from '../../src/services/backends/nftables-table.ts';
 import { type ServiceCompiler, createServiceCompiler } from '../../src/services/compile.ts';
+import { UNKNOWN_NODE } from '../../src/services/plan.ts';
 import { printPlan } from '../../src/services/print-plan.ts';
 import { testService, testSlice } from '../../src/services/test-objects.ts';
 
@@ -80,20 +82,23 @@ const batches = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { maxLe
 function readBack(nftables: Nftables): unknown {
   return ([4, 6] as const).map((family) => {
     const of = servicesTable(family);
-    if (!nftables.tables().some((table) => table.family === of.table.family)) return 'no table';
-    const sets = nftables.sets(of.table).map((listed) => listed.name);
-    const print = (set: NftSet): string[] =>
+    const { table: tableOf, front: frontKey } = of.header;
+    const [endpoints] = new Space('services', of.header, frontKey).sets();
+    assert.ok(endpoints);
+    if (!nftables.tables().some((table) => table.family === tableOf.family)) return 'no table';
+    const sets = nftables.sets(tableOf).map((listed) => listed.name);
+    const print = (each: NftSet): string[] =>
       nftables
-        .elements(set)
-        .map((element) => printElements('add', elements(set, [element])))
+        .elements(each)
+        .map((element) => printElements('add', elements(each, [element])))
         .sort();
     const counts = sets
-      .flatMap((set) => /^services-(\d+)$/u.exec(set)?.[1] ?? [])
+      .flatMap((each) => /^services-(\d+)$/u.exec(each)?.[1] ?? [])
       .map(Number)
       .sort((a, b) => a - b);
     const targets = new Map<string, string[]>();
     const indexes = new Map<string, number[]>();
-    for (const { key, value } of nftables.elements(of.endpoints)) {
+    for (const { key, value } of nftables.elements(endpoints)) {
       const front = key
         .slice(0, 3)
         .map((field) => JSON.stringify(field))
@@ -106,13 +111,15 @@ function readBack(nftables: Nftables): unknown {
     }
     for (const [front, list] of indexes) assert.deepEqual(list, [...list.keys()], `indexes of ${front}`);
     const rules = nftables
-      .rules(of.table)
+      .rules(tableOf)
       .map(({ chain, expressions }) => `${chain}: ${expressions.join(' ')}`);
     const choices = rules.filter((text) => text.endsWith(' nat'));
     assert.equal(choices.length, counts.length);
     return {
       // Empty sets may stay from before.
-      services: counts.map((count) => print(servicesSet(of, count))).filter((list) => list.length > 0),
+      services: counts
+        .map((count) => print(set(tableOf, `services-${count}`, { key: frontKey })))
+        .filter((list) => list.length > 0),
       others: [of.clusterIps, of.hairpin].map(print),
       targets: Object.fromEntries(targets),
       rules: rules.filter((text) => !text.endsWith(' nat')),
@@ -125,17 +132,23 @@ test('ServiceCompiler and NftablesBackend: changes in any order equal a full loa
   const [here, there] = [openNftables({ netns: incremental }), openNftables({ netns: full })];
   fc.assert(
     fc.property(batches, (list) => {
-      const compiler = createServiceCompiler({ localAddresses: ['10.96.0.3'] });
-      const backend = createNftablesBackend({ nftables: here, nodeName: 'node-1' });
+      const compiler = createServiceCompiler({
+        node: { ...UNKNOWN_NODE, name: 'node-1' },
+        localAddresses: ['10.96.0.3'],
+      });
+      const backend = createNftablesBackend({ nftables: here });
       backend.sync(compiler.plan);
       for (const steps of list) {
         for (const apply of steps) apply(compiler);
         backend.apply(compiler.takeChange());
       }
-      const inOneGo = createServiceCompiler({ localAddresses: ['10.96.0.3'] });
+      const inOneGo = createServiceCompiler({
+        node: { ...UNKNOWN_NODE, name: 'node-1' },
+        localAddresses: ['10.96.0.3'],
+      });
       for (const apply of list.flat()) apply(inOneGo);
       inOneGo.takeChange();
-      const fullLoad = createNftablesBackend({ nftables: there, nodeName: 'node-1' });
+      const fullLoad = createNftablesBackend({ nftables: there });
       fullLoad.sync(inOneGo.plan);
 
       assert.equal(printPlan(compiler.plan), printPlan(inOneGo.plan));

@@ -16,6 +16,7 @@ import { writeSysctl } from '../../src/kernel/sysctl.ts';
 import type { EndpointSlice, Node, Pod, Service } from '../../src/model/objects.ts';
 import { createNftablesBackend } from '../../src/services/backends/nftables.ts';
 import { compile as compileServices } from '../../src/services/compile.ts';
+import { UNKNOWN_NODE } from '../../src/services/plan.ts';
 import { compare, type Comparison } from '../../src/trace/compare.ts';
 import { type Observation, observe } from '../../src/trace/observe.ts';
 import { printTrace } from '../../src/trace/print.ts';
@@ -154,7 +155,8 @@ class TestCluster {
       if (rtnl !== undefined) assert.deepEqual(applyRoutes(rtnl, plan).errors, []);
       const nftables = openNftables({ netns });
       nftables.apply(egressRules(plan.egress));
-      createNftablesBackend({ nftables, nodeName }).sync(compileServices(services, endpointSlices));
+      const node = { ...UNKNOWN_NODE, name: nodeName };
+      createNftablesBackend({ nftables }).sync(compileServices(services, endpointSlices, { node }));
       nftables.close();
     }
   }

@@ -222,15 +222,16 @@ class StatementWriter extends MatchWriter {
   }
 
   #updateSet({ kind, set, key, data, timeoutMs }: UpdateSet): void {
-    const fields = this.load(key, 0);
-    const words = fields.reduce((sum, { length }) => sum + ((length + 3) >> 2), 0);
-    if (data !== undefined) this.load(data, words);
+    // Data first: to look it up takes more registers than it fills in the end.
+    const dataFields = data === undefined ? [] : this.load(data, 0);
+    const words = dataFields.reduce((sum, { length }) => sum + ((length + 3) >> 2), 0);
+    this.load(key, words);
     this.expression('dynset', () => {
       this.out
         .attrString(DYNSET.NAME, set.name)
         .attrU32be(DYNSET.OP, DYNSET_OP[kind])
-        .attrU32be(DYNSET.SREG_KEY, register(0));
-      if (data !== undefined) this.out.attrU32be(DYNSET.SREG_DATA, register(words));
+        .attrU32be(DYNSET.SREG_KEY, register(words));
+      if (data !== undefined) this.out.attrU32be(DYNSET.SREG_DATA, register(0));
       if (timeoutMs !== undefined) this.out.attrU64be(DYNSET.TIMEOUT, BigInt(timeoutMs));
     });
   }

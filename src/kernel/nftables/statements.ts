@@ -202,6 +202,11 @@ export function updateSet(
   return { kind: 'update set', set, key, ...options };
 }
 
-export function deleteFromSet(set: UpdateSet['set'], key: Expression): UpdateSet {
-  return { kind: 'delete from set', set, key };
+/** A map wants `data` too, of its type; what it says does not matter. */
+export function deleteFromSet(
+  set: UpdateSet['set'],
+  key: Expression,
+  options: Pick<UpdateSet, 'data'> = {},
+): UpdateSet {
+  return { kind: 'delete from set', set, key, ...options };
 }

@@ -1,252 +1,202 @@
-import { type NftCommand, add, remove } from '../../kernel/nftables/commands.ts';
-import {
-  type Element,
-  type NftMap,
-  type NftSet,
-  type Rule,
-  elements,
-} from '../../kernel/nftables/objects.ts';
+import { type NftCommand, add } from '../../kernel/nftables/commands.ts';
+import type { Chain, Element, NftMap, NftSet, Rule } from '../../kernel/nftables/objects.ts';
+import { withoutNested } from '../cidrs.ts';
 import type { IpFamily } from '../../model/ip.ts';
-import { type PlanChange, type PlannedEndpoint, type PlannedPort, frontKey } from '../plan.ts';
+import { type NodeFacts, type PlanChange, type PlannedPort, frontKey } from '../plan.ts';
+import { ElementEdits, type PlacedElement, SharedSet } from './nftables-edits.ts';
+import { Space } from './nftables-space.ts';
 import {
   type ServicesTable,
-  replaceServicesRules,
-  servicesRules,
-  servicesSet,
+  createTable,
+  entryRules,
+  masqueradeRules,
+  replaceMasqueradeRules,
   servicesTable,
 } from './nftables-table.ts';
-
-/**
- * Making or deleting a set takes milliseconds, an element a tenth of one. A rolling update takes Services to one
- * endpoint more and back; the empty sets this leaves cost a look-up each for new connections, so they stay few.
- */
-const IDLE_SETS = 4;
-
-type Target = Pick<PlannedEndpoint, 'address' | 'port'>;
-
-interface HeldPort extends Pick<PlannedPort, 'address' | 'port' | 'protocol'> {
-  /** In the order of their indexes in the kernel. */
-  readonly targets: readonly Target[];
-  /** Addresses of endpoints on this node. */
-  readonly local: readonly string[];
-}
-
-/** Lists of elements to take out and to put in, of one set. */
-class Edits {
-  readonly #set: NftSet | NftMap;
-  readonly #gone: Element[] = [];
-  readonly #come: Element[] = [];
-
-  constructor(set: NftSet | NftMap) {
-    this.#set = set;
-  }
-
-  take(element: Element): void {
-    this.#gone.push(element);
-  }
-
-  put(element: Element): void {
-    this.#come.push(element);
-  }
-
-  removals(): NftCommand[] {
-    return this.#gone.length === 0 ? [] : [remove(elements(this.#set, this.#gone))];
-  }
-
-  additions(): NftCommand[] {
-    return this.#come.length === 0 ? [] : [add(elements(this.#set, this.#come))];
-  }
-}
-
-/** Counts who needs something, and tells when the first came and when the last went. */
-class Uses<Key> {
-  readonly #counts = new Map<Key, number>();
-  readonly #before = new Map<Key, number>();
-
-  get keys(): Iterable<Key> {
-    return this.#counts.keys();
-  }
-
-  change(key: Key, by: 1 | -1): void {
-    const count = this.#counts.get(key) ?? 0;
-    if (!this.#before.has(key)) this.#before.set(key, count);
-    if (count + by === 0) this.#counts.delete(key);
-    else this.#counts.set(key, count + by);
-  }
-
-  /** What came into use and what went out of use since the last call. */
-  settle(): { readonly come: Key[]; readonly gone: Key[] } {
-    const come: Key[] = [];
-    const gone: Key[] = [];
-    for (const [key, before] of this.#before) {
-      const now = this.#counts.get(key) ?? 0;
-      if (before === 0 && now > 0) come.push(key);
-      if (before > 0 && now === 0) gone.push(key);
-    }
-    this.#before.clear();
-    return { come, gone };
-  }
-}
 
 /** What the kernel's table of one family holds, and the commands that take it from one plan to the next. */
 export class FamilyState {
   readonly table: ServicesTable;
-  readonly #nodeName: string;
-  readonly #ports = new Map<string, HeldPort>();
-  readonly #counts = new Uses<number>();
-  readonly #clusterIps = new Uses<string>();
-  readonly #hairpins = new Uses<string>();
-  /** Numbers of endpoints that no Service has any more: their sets stay for a while, for they often come back. */
-  readonly #idle = new Set<number>();
-  #hasRules = false;
+  readonly #family: IpFamily;
+  #node: NodeFacts;
+  readonly #ports = new Map<string, PlannedPort>();
+  readonly #services: Space;
+  readonly #servicesOutside: Space;
+  readonly #nodePorts: Space;
+  readonly #nodePortsOutside: Space;
+  readonly #spaces: readonly Space[];
+  readonly #shared: {
+    readonly [
+      Name in
+        | 'clusterIps'
+        | 'external'
+        | 'externalLocal'
+        | 'nodePorts'
+        | 'nodePortsLocal'
+        | 'limited'
+        | 'sourceRanges'
+        | 'hairpin'
+        | 'pods'
+        | 'nodePortAddresses'
+    ]: SharedSet;
+  };
 
-  constructor(family: IpFamily, nodeName: string) {
-    this.table = servicesTable(family);
-    this.#nodeName = nodeName;
+  constructor(family: IpFamily, node: NodeFacts) {
+    this.#family = family;
+    this.#node = { ...node, podCidrs: [], nodePortAddresses: [] };
+    const table = servicesTable(family);
+    const { header } = table;
+    this.table = table;
+    this.#services = new Space('services', header, header.front);
+    this.#servicesOutside = new Space('services-outside', header, header.front);
+    this.#nodePorts = new Space('node-ports', header, header.nodePort);
+    this.#nodePortsOutside = new Space('node-ports-outside', header, header.nodePort);
+    this.#spaces = [this.#services, this.#servicesOutside, this.#nodePorts, this.#nodePortsOutside];
+    this.#shared = {
+      clusterIps: new SharedSet(table.clusterIps),
+      external: new SharedSet(table.external),
+      externalLocal: new SharedSet(table.externalLocal),
+      nodePorts: new SharedSet(table.nodePorts),
+      nodePortsLocal: new SharedSet(table.nodePortsLocal),
+      limited: new SharedSet(table.limited),
+      sourceRanges: new SharedSet(table.sourceRanges),
+      hairpin: new SharedSet(table.hairpin),
+      pods: new SharedSet(table.pods),
+      nodePortAddresses: new SharedSet(table.nodePortAddresses),
+    };
+  }
+
+  /** What replaces any table of that name, but without elements. */
+  get create(): NftCommand[] {
+    return [...createTable(this.table), ...this.#spaces.flatMap(({ create }) => create)];
+  }
+
+  /** What puts the table to work. */
+  get activate(): NftCommand[] {
+    return [...this.table.baseChains, ...this.#entryRules()].map(add);
+  }
+
+  #entryRules(): Rule[] {
+    return entryRules(this.table, {
+      services: this.#services.chain,
+      servicesOutside: this.#servicesOutside.chain,
+      nodePorts: this.#nodePorts.chain,
+      nodePortsOutside: this.#nodePortsOutside.chain,
+    });
+  }
+
+  /** Where clients are remembered. */
+  get affinityMaps(): readonly NftMap[] {
+    return this.#spaces.flatMap(({ affinityMap }) => (affinityMap === undefined ? [] : [affinityMap]));
   }
 
   /** The commands for a change; the state is taken to be changed already. */
-  change({ set, removed }: Pick<PlanChange, 'set' | 'removed'>): NftCommand[] {
-    const edits = new TableEdits(this.table);
+  change({ set, removed, node }: Pick<PlanChange, 'set' | 'removed' | 'node'>): NftCommand[] {
+    const edits = new ElementEdits();
     for (const port of removed) this.#replace(frontKey(port), undefined, edits);
     for (const port of set) this.#replace(frontKey(port), port, edits);
-    const { made, dropped } = this.#settleCounts();
-    const clusterIps = this.#settle(this.#clusterIps, this.table.clusterIps, (address) => [address]);
-    const hairpins = this.#settle(this.#hairpins, this.table.hairpin, (address) => [address, address]);
-    const lists = [edits.endpoints, ...edits.services.values(), clusterIps, hairpins];
-    const newRules = !this.#hasRules || made.length + dropped.length > 0;
-    this.#hasRules = true;
+    const nodeRules = node === undefined ? [] : this.#setNode(node);
+    for (const shared of Object.values(this.#shared)) shared.settle(edits);
+    const settled = this.#spaces.map((space) => space.settle());
     return [
-      ...lists.flatMap((list) => list.removals()),
-      ...made.map((count) => add(servicesSet(this.table, count))),
-      ...lists.flatMap((list) => list.additions()),
-      ...(newRules ? replaceServicesRules(this.table, this.#allCounts()) : []),
-      ...dropped.map((count) => remove(servicesSet(this.table, count))),
+      ...edits.removals(),
+      ...settled.flatMap(({ before }) => before),
+      ...edits.additions(),
+      ...settled.flatMap(({ after }) => after),
+      ...nodeRules,
     ];
   }
 
-  /** The numbers of endpoints whose sets are to be made, and those whose sets go. */
-  #settleCounts(): { made: readonly number[]; dropped: readonly number[] } {
-    const { come, gone } = this.#counts.settle();
-    const made = come.filter((count) => !this.#idle.delete(count));
-    for (const count of gone) this.#idle.add(count);
-    const dropped = this.#idle.size > IDLE_SETS ? [...this.#idle] : [];
-    if (dropped.length > 0) this.#idle.clear();
-    return { made, dropped };
+  #setNode(node: NodeFacts): NftCommand[] {
+    const { pods, nodePortAddresses } = this.#shared;
+    const ofFamily = (cidrs: readonly string[]): readonly string[] =>
+      withoutNested(cidrs.filter((cidr) => cidr.includes(':') === (this.#family === 6)));
+    for (const [facts, by] of [
+      [this.#node, -1],
+      [node, 1],
+    ] as const) {
+      for (const cidr of ofFamily(facts.podCidrs)) pods.change({ key: [cidr] }, by);
+      for (const cidr of ofFamily(facts.nodePortAddresses)) nodePortAddresses.change({ key: [cidr] }, by);
+    }
+    this.#node = node;
+    return replaceMasqueradeRules(this.table, node);
   }
 
-  #allCounts(): readonly number[] {
-    return [...this.#counts.keys, ...this.#idle];
-  }
-
-  #settle(uses: Uses<string>, set: NftSet, key: (address: string) => readonly string[]): Edits {
-    const edits = new Edits(set);
-    const { come, gone } = uses.settle();
-    for (const address of gone) edits.take({ key: key(address) });
-    for (const address of come) edits.put({ key: key(address) });
-    return edits;
-  }
-
-  #replace(key: string, port: PlannedPort | undefined, edits: TableEdits): void {
+  #replace(key: string, port: PlannedPort | undefined, edits: ElementEdits): void {
     const before = this.#ports.get(key);
-    const after = port === undefined ? undefined : this.#hold(port, before?.targets ?? []);
-    if (after === undefined) this.#ports.delete(key);
-    else this.#ports.set(key, after);
-    this.#count(before, -1);
-    this.#count(after, 1);
-
+    if (port === undefined) this.#ports.delete(key);
+    else this.#ports.set(key, port);
+    if (before !== undefined) this.#share(before, -1);
+    if (port !== undefined) this.#share(port, 1);
     const front = port ?? before;
     if (front === undefined) return;
-    const had = before?.targets ?? [];
-    const has = after?.targets ?? [];
-    const at = [front.address, front.protocol, front.port];
-    for (let index = 0; index < Math.max(had.length, has.length); index++) {
-      const old = had[index];
-      const now = has[index];
-      if (old !== undefined && now !== undefined && sameTarget(old, now)) continue;
-      if (old !== undefined) edits.endpoints.take({ key: [...at, index] });
-      if (now !== undefined) edits.endpoints.put({ key: [...at, index], value: [now.address, now.port] });
+    const isNodePort = front.kind === 'nodePort';
+    // By protocol and port alone, or with the address before them.
+    const [inside, outside] = isNodePort
+      ? [this.#nodePorts, this.#nodePortsOutside]
+      : [this.#services, this.#servicesOutside];
+    const at = frontValues(front);
+    const entry = (choice: PlannedPort['inside']) => ({
+      key: at,
+      choice,
+      affinitySeconds: port?.affinitySeconds,
+    });
+    inside.replace(key, port && entry(port.inside), edits);
+    outside.replace(key, port && port.outside !== port.inside ? entry(port.outside) : undefined, edits);
+  }
+
+  #share(port: PlannedPort, by: 1 | -1): void {
+    const shared = this.#shared;
+    const key = frontValues(port);
+    const isLocal = port.outside !== port.inside;
+    if (port.kind === 'clusterIP') {
+      shared.clusterIps.change({ key: [port.address] }, by);
+    } else if (port.kind === 'nodePort') {
+      shared.nodePorts.change({ key }, by);
+      if (isLocal) shared.nodePortsLocal.change({ key }, by);
+    } else {
+      shared.external.change({ key }, by);
+      if (isLocal) shared.externalLocal.change({ key }, by);
     }
-    if (had.length === has.length) return;
-    if (had.length > 0) edits.servicesWith(had.length).take({ key: at });
-    if (has.length > 0) edits.servicesWith(has.length).put({ key: at });
-  }
-
-  #count(port: HeldPort | undefined, by: 1 | -1): void {
-    if (port === undefined) return;
-    this.#clusterIps.change(port.address, by);
-    if (port.targets.length > 0) this.#counts.change(port.targets.length, by);
-    for (const address of port.local) this.#hairpins.change(address, by);
-  }
-
-  #hold(
-    { address, port, protocol, inside: { endpoints } }: PlannedPort,
-    before: readonly Target[],
-  ): HeldPort {
-    const local = endpoints
-      .filter(({ source }) => source.nodeName === undefined || source.nodeName === this.#nodeName)
-      .map((endpoint) => endpoint.address);
-    return { address, port, protocol, targets: placeTargets(before, endpoints), local };
-  }
-
-  /** Every element that should be in the kernel, by set. */
-  expected(): ReadonlyMap<NftSet | NftMap, Element[]> {
-    const services = new Map<number, Element[]>();
-    const endpoints: Element[] = [];
-    for (const count of this.#allCounts()) services.set(count, []);
-    for (const { address, protocol, port, targets } of this.#ports.values()) {
-      services.get(targets.length)?.push({ key: [address, protocol, port] });
-      for (const [index, target] of targets.entries()) {
-        endpoints.push({ key: [address, protocol, port, index], value: [target.address, target.port] });
+    if (port.sourceRanges !== undefined) {
+      shared.limited.change({ key }, by);
+      for (const cidr of port.sourceRanges) shared.sourceRanges.change({ key: [...key, cidr] }, by);
+    }
+    const choices = isLocal ? [port.inside, port.outside] : [port.inside];
+    for (const { endpoints } of choices) {
+      for (const { address, source } of endpoints) {
+        if (source.nodeName === undefined || source.nodeName === this.#node.name)
+          shared.hairpin.change({ key: [address, address] }, by);
       }
     }
-    return new Map<NftSet | NftMap, Element[]>([
-      [this.table.endpoints, endpoints],
-      [this.table.clusterIps, [...this.#clusterIps.keys].map((address) => ({ key: [address] }))],
-      [this.table.hairpin, [...this.#hairpins.keys].map((address) => ({ key: [address, address] }))],
-      ...[...services].map(([count, list]) => [servicesSet(this.table, count), list] as const),
-    ]);
+  }
+
+  /** Every element that should be in the kernel, by the set's name. */
+  expected(): ReadonlyMap<NftSet | NftMap, Element[]> {
+    const bySet = new Map<string, { set: NftSet | NftMap; list: Element[] }>();
+    const sets = [...this.table.sets, ...this.#spaces.flatMap((space) => space.sets())];
+    for (const set of sets) bySet.set(set.name, { set, list: [] });
+    const take = ([set, element]: PlacedElement): void => void bySet.get(set.name)?.list.push(element);
+    for (const shared of Object.values(this.#shared)) for (const placed of shared.elements()) take(placed);
+    for (const space of this.#spaces) for (const placed of space.elements()) take(placed);
+    return new Map([...bySet.values()].map(({ set, list }) => [set, list]));
   }
 
   /** The rules that should be there. */
   expectedRules(): readonly Rule[] {
-    return [...this.table.baseRules, ...servicesRules(this.table, this.#allCounts())];
+    return [
+      ...this.#entryRules(),
+      ...masqueradeRules(this.table, this.#node),
+      ...this.#spaces.flatMap((space) => space.rules()),
+    ];
+  }
+
+  /** The chains that should be there. */
+  expectedChains(): readonly Chain[] {
+    return [...this.table.chains, ...this.table.baseChains, ...this.#spaces.flatMap(({ chains }) => chains)];
   }
 }
 
-/** The elements to change in one table. */
-class TableEdits {
-  readonly #table: ServicesTable;
-  readonly endpoints: Edits;
-  readonly services = new Map<number, Edits>();
-
-  constructor(table: ServicesTable) {
-    this.#table = table;
-    this.endpoints = new Edits(table.endpoints);
-  }
-
-  servicesWith(count: number): Edits {
-    let edits = this.services.get(count);
-    if (edits === undefined) this.services.set(count, (edits = new Edits(servicesSet(this.#table, count))));
-    return edits;
-  }
-}
-
-/** Gives every endpoint an index below their number. Those that stay keep theirs if they can, so that little moves. */
-export function placeTargets(
-  before: readonly Target[],
-  endpoints: readonly PlannedEndpoint[],
-): readonly Target[] {
-  if (before.length === 0) return endpoints.map(({ address, port }) => ({ address, port }));
-  const wanted = new Map(endpoints.map(({ address, port }) => [`${address} ${port}`, { address, port }]));
-  const placed: (Target | undefined)[] = Array<undefined>(endpoints.length).fill(undefined);
-  for (const [index, target] of before.slice(0, endpoints.length).entries()) {
-    if (wanted.delete(`${target.address} ${target.port}`)) placed[index] = target;
-  }
-  const rest = wanted.values();
-  return placed.map((target) => target ?? (rest.next().value as Target));
-}
-
-function sameTarget(a: Target, b: Target): boolean {
-  return a.address === b.address && a.port === b.port;
+function frontValues({ kind, address, protocol, port }: PlannedPort): readonly (string | number)[] {
+  return kind === 'nodePort' ? [protocol, port] : [address, protocol, port];
 }

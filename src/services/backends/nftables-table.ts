@@ -1,123 +1,231 @@
 import { type NftCommand, add, destroy, flush } from '../../kernel/nftables/commands.ts';
-import { concat, ct, ip, ip6, lookup, meta, numgen, th } from '../../kernel/nftables/expressions.ts';
+import {
+  type Expression,
+  type Payload,
+  concat,
+  ct,
+  fib,
+  ip,
+  ip6,
+  meta,
+  th,
+} from '../../kernel/nftables/expressions.ts';
 import {
   type Chain,
-  type NftMap,
   type NftSet,
   type Rule,
   type Table,
   chain,
-  map,
   priorities,
   rule,
   set,
   table,
 } from '../../kernel/nftables/objects.ts';
-import { dnat, goto, match, masquerade, reject } from '../../kernel/nftables/statements.ts';
+import { drop, goto, match, masquerade, returnVerdict } from '../../kernel/nftables/statements.ts';
 import type { IpFamily } from '../../model/ip.ts';
+import type { NodeFacts } from '../plan.ts';
 
-/**
- * The table of one family, for as many Services as there may be:
- *
- *     packet ─▶ cluster-ips {address} ─▶ chain services, one rule for each number of endpoints that some Service has:
- *                 services-3 {address . protocol . port}         has it ─▶ dnat to what the map says of a number
- *                 endpoints  {address . protocol . port . 0…2}   ─▶ address . port          drawn at random below 3
- *               at its end: reject
- *
- * What comes and goes with Services and endpoints is elements. A verdict map in the place of the rules would save
- * looking in several sets, but the kernel walks a whole verdict map for each base chain whenever one element is
- * added (nft_table_validate): a millisecond at 10,000 Services.
- */
-export interface ServicesTable {
+/** The fields of one family's packets. */
+export interface Header {
   readonly table: Table;
-  readonly endpoints: NftMap;
-  /** The addresses of all Services. What is sent to them and no endpoint takes is rejected. */
-  readonly clusterIps: NftSet;
-  /** Pairs of the same address: the endpoints on this node, as they appear when a pod reaches itself. */
-  readonly hairpin: NftSet;
-  /** What replaces any table of that name, but without elements; the base chains, which put it to work, apart. */
-  readonly create: readonly NftCommand[];
-  readonly activate: readonly NftCommand[];
-  readonly services: Chain;
-  readonly baseChains: readonly Chain[];
-  /** All rules but those of the chain `services`. */
-  readonly baseRules: readonly Rule[];
+  readonly address: 'ipv4_addr' | 'ipv6_addr';
+  readonly saddr: Payload;
+  readonly daddr: Payload;
+  /** Destination address, protocol, destination port: what names a Service's port. */
+  readonly front: readonly Expression[];
+  /** Protocol, destination port: the same of a node port. */
+  readonly nodePort: readonly Expression[];
+  /** The front as it was before translation. */
+  readonly originalFront: readonly Expression[];
+  readonly originalNodePort: readonly Expression[];
+  readonly originalDaddr: Expression;
+  /** Address and port of an endpoint. */
+  readonly endpoint: readonly Expression[];
 }
 
 const NAME = 'podnet-services';
 const COMMENT = 'podnet: connections to the addresses of Services';
 
-/** The fields that name a Service's port: destination address, protocol, destination port. */
-function front({ family }: Table): readonly [typeof ip.daddr, typeof meta.l4proto, typeof th.dport] {
-  return [family === 'ip' ? ip.daddr : ip6.daddr, meta.l4proto, th.dport];
-}
-
-export function servicesTable(family: IpFamily): ServicesTable {
-  const header = family === 4 ? ip : ip6;
-  const address = family === 4 ? 'ipv4_addr' : 'ipv6_addr';
-  const of = table(family === 4 ? 'ip' : 'ip6', NAME, { comment: COMMENT });
-  const endpoints = map(of, 'endpoints', {
-    key: [...front(of), numgen('random', 65_536)],
-    data: [header.daddr, th.dport],
-  });
-  const clusterIps = set(of, 'cluster-ips', { key: [address] });
-  const hairpin = set(of, 'hairpin', { key: [address, address] });
-  const services = chain(of, 'services');
-  const prerouting = chain(of, 'prerouting', {
-    base: { type: 'nat', hook: 'prerouting', priority: priorities.dstnat },
-    comment: 'from pods and from outside',
-  });
-  const output = chain(of, 'output', {
-    base: { type: 'nat', hook: 'output', priority: priorities.dstnat },
-    comment: "from the node's own processes",
-  });
-  const postrouting = chain(of, 'postrouting', {
-    base: { type: 'nat', hook: 'postrouting', priority: priorities.srcnat },
-    comment: 'a pod that reached itself must get the answer from the node',
-  });
-  const toServices = [match(header.daddr, 'in', clusterIps), goto(services)];
-  const reachedItself = match(concat(header.saddr, header.daddr), 'in', hairpin);
-  const baseRules = [
-    rule(prerouting, toServices),
-    rule(output, toServices),
-    rule(postrouting, [match(ct.status, 'any', ['dnat']), reachedItself, masquerade()]),
-  ];
+export function headerOf(family: IpFamily): Header {
+  const { saddr, daddr } = family === 4 ? ip : ip6;
+  const originalDaddr = family === 4 ? ct.originalIpDaddr : ct.originalIp6Daddr;
+  const original = [ct.protocol, ct.originalProtoDst] as const;
   return {
-    table: of,
-    endpoints,
-    clusterIps,
-    hairpin,
-    services,
-    create: [destroy(of), ...[of, endpoints, clusterIps, hairpin, services].map(add)],
-    activate: [prerouting, output, postrouting, ...baseRules].map(add),
-    baseChains: [prerouting, output, postrouting],
-    baseRules,
+    table: table(family === 4 ? 'ip' : 'ip6', NAME, { comment: COMMENT }),
+    address: family === 4 ? 'ipv4_addr' : 'ipv6_addr',
+    saddr,
+    daddr,
+    front: [daddr, meta.l4proto, th.dport],
+    nodePort: [meta.l4proto, th.dport],
+    originalFront: [originalDaddr, ...original],
+    originalNodePort: original,
+    originalDaddr,
+    endpoint: [daddr, th.dport],
   };
 }
 
-/** Which ports of Services have `count` endpoints. */
-export function servicesSet({ table: of }: ServicesTable, count: number): NftSet {
-  return set(of, `services-${count}`, { key: front(of) });
+/** The chains that choose, which the table's other rules lead to. */
+export interface ChoosingChains {
+  readonly services: Chain;
+  readonly servicesOutside: Chain;
+  readonly nodePorts: Chain;
+  readonly nodePortsOutside: Chain;
 }
 
-/** The rules of the chain `services`, for the numbers of endpoints that there are. */
-export function servicesRules(of: ServicesTable, counts: readonly number[]): Rule[] {
-  const { services, endpoints, table: tableOf } = of;
-  const choices = counts
-    .toSorted((a, b) => a - b)
-    .map((count) => {
-      const key = concat(...front(tableOf), numgen('random', count));
-      const has = match(concat(...front(tableOf)), 'in', servicesSet(of, count));
-      return rule(services, [has, dnat({ to: lookup(key, endpoints) })]);
-    });
-  const comment = 'nothing answers';
+/**
+ * The parts of one family's table that are not about choosing:
+ *
+ *     new connection ─▶ cluster-ips {address} ────────────────────────────▶ services
+ *                       external {address . protocol . port} ─▶ external  ─▶ services, or services-outside
+ *                       node-ports {protocol . port}, to an address of    ─▶ node-ports, or node-ports-outside
+ *                                                    the node's own
+ *
+ *     translated     ─▶ hairpin {address . address}                       ─▶ masquerade
+ *                       by where it was sent to first                     ─▶ masquerade
+ *
+ * No mark is set: what a packet needs at its end can be told from its first destination, which conntrack knows.
+ */
+export interface ServicesTable {
+  readonly header: Header;
+  /** The addresses of all Services. What is sent to them and no endpoint takes is rejected. */
+  readonly clusterIps: NftSet;
+  /** External and load balancer addresses with their ports: other ports there are none of our business. */
+  readonly external: NftSet;
+  /** Those and node ports whose outside clients get other endpoints, and are not masqueraded. */
+  readonly externalLocal: NftSet;
+  readonly nodePorts: NftSet;
+  readonly nodePortsLocal: NftSet;
+  /** Fronts that only some clients may reach, and these clients. */
+  readonly limited: NftSet;
+  readonly sourceRanges: NftSet;
+  /** Pairs of the same address: the endpoints on this node, as they appear when a pod reaches itself. */
+  readonly hairpin: NftSet;
+  /** CIDRs of the node's pods. */
+  readonly pods: NftSet;
+  /** CIDRs of the addresses that serve node ports. */
+  readonly nodePortAddresses: NftSet;
+  readonly sets: readonly NftSet[];
+  readonly chains: readonly Chain[];
+  readonly baseChains: readonly Chain[];
+  readonly masquerade: Chain;
+}
+
+export function servicesTable(family: IpFamily): ServicesTable {
+  const header = headerOf(family);
+  const { table: of, address, front, nodePort, saddr } = header;
+  const sets = {
+    clusterIps: set(of, 'cluster-ips', { key: [address] }),
+    external: set(of, 'external', { key: front }),
+    externalLocal: set(of, 'external-local', { key: front }),
+    nodePorts: set(of, 'node-ports', { key: nodePort }),
+    nodePortsLocal: set(of, 'node-ports-local', { key: nodePort }),
+    limited: set(of, 'limited', { key: front }),
+    sourceRanges: set(of, 'source-ranges', { key: [...front, saddr], flags: ['interval'] }),
+    hairpin: set(of, 'hairpin', { key: [address, address] }),
+    pods: set(of, 'pods', { key: [address], flags: ['interval'] }),
+    nodePortAddresses: set(of, 'node-port-addresses', { key: [address], flags: ['interval'] }),
+  };
+  const base = (hook: 'prerouting' | 'output' | 'postrouting', comment: string): Chain => {
+    const priority = hook === 'postrouting' ? priorities.srcnat : priorities.dstnat;
+    return chain(of, hook, { base: { type: 'nat', hook, priority }, comment });
+  };
+  return {
+    header,
+    ...sets,
+    sets: Object.values(sets),
+    chains: ['external', 'external-from-node', 'node-ports-from-any', 'masquerade'].map((name) =>
+      chain(of, name),
+    ),
+    baseChains: [
+      base('prerouting', 'from pods and from outside'),
+      base('output', "from the node's own processes"),
+      base('postrouting', 'whose answers must come back through this node'),
+    ],
+    masquerade: chain(of, 'masquerade'),
+  };
+}
+
+/** All rules but those that choose and those of the chain `masquerade`. */
+export function entryRules(of: ServicesTable, to: ChoosingChains): Rule[] {
+  const { front, nodePort, saddr, daddr } = of.header;
+  const [external, externalFromNode, nodePortsFromAny] = of.chains as [Chain, Chain, Chain];
+  const [prerouting, output, postrouting] = of.baseChains as [Chain, Chain, Chain];
+  const outside = match(saddr, 'not in', of.pods);
+  const closed = [
+    match(concat(...front), 'in', of.limited),
+    match(concat(...front, saddr), 'not in', of.sourceRanges),
+    drop,
+  ];
+  const comment = 'not from its source ranges';
+  const isNodePort = [
+    // What comes from a loopback address can go nowhere else.
+    match(daddr, '!=', of.header.address === 'ipv4_addr' ? '127.0.0.0/8' : '::1'),
+    match(daddr, 'in', of.nodePortAddresses),
+    match(concat(...nodePort), 'in', of.nodePorts),
+    match(fib(['daddr'], 'type'), '==', 'local'),
+  ];
+  const entry = (from: Chain, toExternal: Chain, toNodePorts: Chain): Rule[] => [
+    rule(from, [match(daddr, 'in', of.clusterIps), goto(to.services)]),
+    rule(from, [match(concat(...front), 'in', of.external), goto(toExternal)]),
+    rule(from, [...isNodePort, goto(toNodePorts)]),
+  ];
   return [
-    ...choices,
-    rule(services, [match(meta.l4proto, '==', 'tcp'), reject('tcp reset')], { comment }),
-    rule(services, [reject('port-unreachable')], { comment }),
+    rule(external, closed, { comment }),
+    rule(external, [match(concat(...front), 'in', of.externalLocal), outside, goto(to.servicesOutside)]),
+    rule(external, [goto(to.services)]),
+    rule(externalFromNode, closed, { comment }),
+    rule(externalFromNode, [goto(to.services)]),
+    rule(nodePortsFromAny, [
+      match(concat(...nodePort), 'in', of.nodePortsLocal),
+      outside,
+      goto(to.nodePortsOutside),
+    ]),
+    rule(nodePortsFromAny, [goto(to.nodePorts)]),
+    ...entry(prerouting, external, nodePortsFromAny),
+    ...entry(output, externalFromNode, to.nodePorts),
+    rule(postrouting, [match(ct.status, 'any', ['dnat']), goto(of.masquerade)]),
   ];
 }
 
-export function replaceServicesRules(of: ServicesTable, counts: readonly number[]): NftCommand[] {
-  return [flush(of.services), ...servicesRules(of, counts).map(add)];
+/** The chain `masquerade`. Without known pods, nobody is known to come to a cluster IP from elsewhere. */
+export function masqueradeRules(of: ServicesTable, node: NodeFacts): Rule[] {
+  const { originalFront, originalNodePort, originalDaddr, saddr, daddr } = of.header;
+  const chainOf = of.masquerade;
+  const isNode = match(fib(['saddr'], 'type'), '==', 'local');
+  const isOther = match(fib(['saddr'], 'type'), '!=', 'local');
+  const toFront = match(concat(...originalFront), 'in', of.external);
+  const toNodePort = [
+    match(originalDaddr, 'in', of.nodePortAddresses),
+    match(concat(...originalNodePort), 'in', of.nodePorts),
+  ];
+  return [
+    rule(chainOf, [match(concat(saddr, daddr), 'in', of.hairpin), masquerade()], {
+      comment: 'a pod that reached itself',
+    }),
+    rule(chainOf, [match(saddr, 'in', of.pods), returnVerdict]),
+    ...(node.podCidrs.length === 0
+      ? []
+      : [
+          rule(chainOf, [match(originalDaddr, 'in', of.clusterIps), isOther, masquerade()], {
+            comment: 'to a cluster IP from outside',
+          }),
+        ]),
+    rule(chainOf, [toFront, isNode, masquerade()]),
+    rule(chainOf, [toFront, match(concat(...originalFront), 'not in', of.externalLocal), masquerade()]),
+    rule(chainOf, [...toNodePort, isNode, masquerade()]),
+    rule(chainOf, [
+      ...toNodePort,
+      match(concat(...originalNodePort), 'not in', of.nodePortsLocal),
+      masquerade(),
+    ]),
+  ];
+}
+
+/** What replaces any table of that name, but without elements, rules and base chains. */
+export function createTable(of: ServicesTable): NftCommand[] {
+  return [destroy(of.header.table), ...[of.header.table, ...of.sets, ...of.chains].map(add)];
+}
+
+export function replaceMasqueradeRules(of: ServicesTable, node: NodeFacts): NftCommand[] {
+  return [flush(of.masquerade), ...masqueradeRules(of, node).map(add)];
 }

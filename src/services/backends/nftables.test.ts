@@ -3,17 +3,18 @@ import { describe, test } from 'node:test';
 import { createFakeNftables } from '../../kernel/nftables/fake-nftables.ts';
 import { printCommand } from '../../kernel/nftables/print.ts';
 import { createServiceCompiler } from '../compile.ts';
+import { UNKNOWN_NODE } from '../plan.ts';
 import { testService, testSlice } from '../test-objects.ts';
 import { createNftablesBackend } from './nftables.ts';
-import { placeTargets } from './nftables-family.ts';
+import { placeTargets } from './nftables-space.ts';
 
 const http = { name: 'http', port: 80 };
 const http8080 = { name: 'http', port: 8080 };
 
 function start() {
   const nftables = createFakeNftables();
-  const backend = createNftablesBackend({ nftables, nodeName: 'node-1' });
-  const compiler = createServiceCompiler();
+  const backend = createNftablesBackend({ nftables });
+  const compiler = createServiceCompiler({ node: { ...UNKNOWN_NODE, name: 'node-1' } });
   compiler.setService(testService('web', '10.96.0.1', [http]));
   compiler.setService(testService('none', '10.96.0.2', [{ port: 53, protocol: 'UDP' }]));
   const slice = (...addresses: readonly string[]) =>
@@ -38,42 +39,31 @@ function start() {
 
 describe('NftablesBackend', () => {
   test('sync() makes one table with an element for each port and endpoint', () => {
-    assert.equal(
-      start().nftables.dump(),
-      `\
-add table ip podnet-services { comment "podnet: connections to the addresses of Services"; }
-add map ip podnet-services endpoints { typeof ip daddr . meta l4proto . th dport . numgen random mod 65536 : ip daddr . th dport; }
-  10.96.0.1 . tcp . 80 . 0 : 10.244.0.1 . 8080
-  10.96.0.1 . tcp . 80 . 1 : 10.244.0.2 . 8080
-  10.96.0.1 . tcp . 80 . 2 : 10.244.0.3 . 8080
-add set ip podnet-services cluster-ips { type ipv4_addr; }
-  10.96.0.1
-  10.96.0.2
-add set ip podnet-services hairpin { type ipv4_addr . ipv4_addr; }
-  10.244.0.1 . 10.244.0.1
-add set ip podnet-services services-3 { typeof ip daddr . meta l4proto . th dport; }
-  10.96.0.1 . tcp . 80
-add chain ip podnet-services services
-  ip daddr . meta l4proto . th dport @services-3 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 3 map @endpoints
-  meta l4proto tcp reject with tcp reset comment "nothing answers"
-  reject comment "nothing answers"
-add chain ip podnet-services prerouting { type nat hook prerouting priority -100; policy accept; comment "from pods and from outside"; }
-  ip daddr @cluster-ips goto services
-add chain ip podnet-services output { type nat hook output priority -100; policy accept; comment "from the node's own processes"; }
-  ip daddr @cluster-ips goto services
-add chain ip podnet-services postrouting { type nat hook postrouting priority 100; policy accept; comment "a pod that reached itself must get the answer from the node"; }
-  ct status dnat ip saddr . ip daddr @hairpin masquerade
-`,
-    );
+    const text = start().nftables.dump();
+    const lines = (of: string): string[] =>
+      (`\n${text}`.split('\nadd ').find((part) => part.startsWith(of)) ?? '').trim().split('\n  ').slice(1);
+    assert.deepEqual(lines('map ip podnet-services services-endpoints'), [
+      '10.96.0.1 . tcp . 80 . 0 : 10.244.0.1 . 8080',
+      '10.96.0.1 . tcp . 80 . 1 : 10.244.0.2 . 8080',
+      '10.96.0.1 . tcp . 80 . 2 : 10.244.0.3 . 8080',
+    ]);
+    assert.deepEqual(lines('set ip podnet-services cluster-ips '), ['10.96.0.1', '10.96.0.2']);
+    assert.deepEqual(lines('set ip podnet-services hairpin '), ['10.244.0.1 . 10.244.0.1']);
+    assert.deepEqual(lines('set ip podnet-services services-3 '), ['10.96.0.1 . tcp . 80']);
+    assert.deepEqual(lines('chain ip podnet-services services\n'), [
+      'ip daddr . meta l4proto . th dport @services-3 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 3 map @services-endpoints',
+      'meta l4proto tcp reject with tcp reset comment "nothing answers"',
+      'reject comment "nothing answers"',
+    ]);
   });
 
   test('apply() moves as little as it can', () => {
     const { compiler, slice, change } = start();
     compiler.setSlice(slice('10.244.0.2', '10.244.0.3', '10.244.0.4'));
     assert.deepEqual(change(), [
-      'delete element ip podnet-services endpoints { 10.96.0.1 . tcp . 80 . 0 }',
+      'delete element ip podnet-services services-endpoints { 10.96.0.1 . tcp . 80 . 0 }',
       'delete element ip podnet-services hairpin { 10.244.0.1 . 10.244.0.1 }',
-      'add element ip podnet-services endpoints { 10.96.0.1 . tcp . 80 . 0 : 10.244.0.4 . 8080 }',
+      'add element ip podnet-services services-endpoints { 10.96.0.1 . tcp . 80 . 0 : 10.244.0.4 . 8080 }',
     ]);
     compiler.setSlice(slice('10.244.0.4', '10.244.0.3', '10.244.0.2'));
     assert.deepEqual(change(), [], 'the order of endpoints does not matter');
@@ -84,17 +74,17 @@ add chain ip podnet-services postrouting { type nat hook postrouting priority 10
     compiler.setSlice(slice('10.244.0.2', '10.244.0.3'));
     const rules = [
       'flush chain ip podnet-services services',
-      'add rule ip podnet-services services ip daddr . meta l4proto . th dport @services-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @endpoints',
-      'add rule ip podnet-services services ip daddr . meta l4proto . th dport @services-3 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 3 map @endpoints',
+      'add rule ip podnet-services services ip daddr . meta l4proto . th dport @services-2 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 2 map @services-endpoints',
+      'add rule ip podnet-services services ip daddr . meta l4proto . th dport @services-3 dnat ip to ip daddr . meta l4proto . th dport . numgen random mod 3 map @services-endpoints',
       'add rule ip podnet-services services meta l4proto tcp reject with tcp reset comment "nothing answers"',
       'add rule ip podnet-services services reject comment "nothing answers"',
     ];
     assert.deepEqual(change(), [
-      'delete element ip podnet-services endpoints { 10.96.0.1 . tcp . 80 . 0, 10.96.0.1 . tcp . 80 . 2 }',
+      'delete element ip podnet-services services-endpoints { 10.96.0.1 . tcp . 80 . 0, 10.96.0.1 . tcp . 80 . 2 }',
       'delete element ip podnet-services services-3 { 10.96.0.1 . tcp . 80 }',
       'delete element ip podnet-services hairpin { 10.244.0.1 . 10.244.0.1 }',
       'add set ip podnet-services services-2 { typeof ip daddr . meta l4proto . th dport; }',
-      'add element ip podnet-services endpoints { 10.96.0.1 . tcp . 80 . 0 : 10.244.0.3 . 8080 }',
+      'add element ip podnet-services services-endpoints { 10.96.0.1 . tcp . 80 . 0 : 10.244.0.3 . 8080 }',
       'add element ip podnet-services services-2 { 10.96.0.1 . tcp . 80 }',
       ...rules,
     ]);
@@ -103,7 +93,7 @@ add chain ip podnet-services postrouting { type nat hook postrouting priority 10
       change(),
       [
         'delete element ip podnet-services services-2 { 10.96.0.1 . tcp . 80 }',
-        'add element ip podnet-services endpoints { 10.96.0.1 . tcp . 80 . 2 : 10.244.0.1 . 8080 }',
+        'add element ip podnet-services services-endpoints { 10.96.0.1 . tcp . 80 . 2 : 10.244.0.1 . 8080 }',
         'add element ip podnet-services services-3 { 10.96.0.1 . tcp . 80 }',
         'add element ip podnet-services hairpin { 10.244.0.1 . 10.244.0.1 }',
       ],
@@ -150,7 +140,7 @@ add chain ip podnet-services postrouting { type nat hook postrouting priority 10
     const { nftables, backend, compiler } = start();
     const before = nftables.dump();
     assert.ok(backend.isIntact());
-    const others = createNftablesBackend({ nftables, nodeName: 'node-2' });
+    const others = createNftablesBackend({ nftables });
     others.sync(createServiceCompiler().plan);
     assert.ok(!backend.isIntact());
     backend.sync(compiler.plan);

@@ -1,12 +1,18 @@
 import { type NftCommand, destroy } from '../../kernel/nftables/commands.ts';
 import { NftablesError, isNotFound } from '../../kernel/nftables/nftables-error.ts';
 import type { Nftables } from '../../kernel/nftables/nftables.ts';
-import type { Element } from '../../kernel/nftables/objects.ts';
 import type { IpFamily } from '../../model/ip.ts';
-import type { PlanChange, PlannedPort, ServicePlan } from '../plan.ts';
+import {
+  type NodeFacts,
+  type PlanChange,
+  type PlannedPort,
+  type ServicePlan,
+  UNKNOWN_NODE,
+} from '../plan.ts';
 import type { ServiceBackend } from './backend.ts';
 import { FamilyState } from './nftables-family.ts';
-import { servicesTable } from './nftables-table.ts';
+import { elementText } from './nftables-edits.ts';
+import { headerOf } from './nftables-table.ts';
 
 const FAMILIES: readonly IpFamily[] = [4, 6];
 
@@ -14,26 +20,24 @@ const FAMILIES: readonly IpFamily[] = [4, 6];
  * Services in the kernel's nf_tables: table `podnet-services`, in family ip, and in ip6 once a Service has an IPv6
  * address. It is changed from memory, never by listing the kernel first.
  */
-export function createNftablesBackend(options: {
-  readonly nftables: Nftables;
-  readonly nodeName: string;
-}): ServiceBackend {
+export function createNftablesBackend(options: { readonly nftables: Nftables }): ServiceBackend {
   return new NftablesBackend(options);
 }
 
 class NftablesBackend implements ServiceBackend {
   readonly #nftables: Nftables;
-  readonly #nodeName: string;
   #states = new Map<IpFamily, FamilyState>();
   #generation = 0;
 
-  constructor({ nftables, nodeName }: { nftables: Nftables; nodeName: string }) {
+  #node: NodeFacts = UNKNOWN_NODE;
+
+  constructor({ nftables }: { nftables: Nftables }) {
     this.#nftables = nftables;
-    this.#nodeName = nodeName;
   }
 
   sync(plan: ServicePlan): void {
     this.#states = new Map();
+    this.#node = plan.node;
     const ports = [...plan.ports.values()];
     const commands = this.#change({ set: ports, removed: [] }, new Set<IpFamily>([4, ...this.#present()]));
     try {
@@ -47,26 +51,27 @@ class NftablesBackend implements ServiceBackend {
   }
 
   apply(change: PlanChange): void {
+    if (change.node !== undefined) this.#node = change.node;
     this.#commit(this.#change(change, new Set()));
   }
 
   /** `replace` names families whose table is to be made anew even if they have no port. */
   #change(
-    { set, removed }: Pick<PlanChange, 'set' | 'removed'>,
+    { set, removed, node }: Pick<PlanChange, 'set' | 'removed' | 'node'>,
     replace: ReadonlySet<IpFamily>,
   ): NftCommand[] {
     return FAMILIES.flatMap((family) => {
       const of = (port: PlannedPort): boolean => port.family === family;
-      const change = { set: set.filter(of), removed: removed.filter(of) };
+      const change = { set: set.filter(of), removed: removed.filter(of), ...(node && { node }) };
       const known = this.#states.get(family);
       if (known !== undefined) return known.change(change);
       if (change.set.length === 0) {
         if (!replace.has(family)) return [];
-        if (family === 6) return [destroy(servicesTable(6).table)];
+        if (family === 6) return [destroy(headerOf(6).table)];
       }
-      const state = new FamilyState(family, this.#nodeName);
+      const state = new FamilyState(family, this.#node);
       this.#states.set(family, state);
-      return [...state.table.create, ...state.change(change), ...state.table.activate];
+      return [...state.create, ...state.change({ ...change, node: this.#node }), ...state.activate];
     });
   }
 
@@ -80,7 +85,7 @@ class NftablesBackend implements ServiceBackend {
   #present(): IpFamily[] {
     const tables = this.#nftables.tables();
     return FAMILIES.filter((family) => {
-      const { table } = servicesTable(family);
+      const { table } = headerOf(family);
       return tables.some(({ family: of, name }) => of === table.family && name === table.name);
     });
   }
@@ -99,9 +104,9 @@ class NftablesBackend implements ServiceBackend {
   }
 
   #matches(state: FamilyState): boolean {
-    const { table, services, baseChains } = state.table;
+    const { table } = state.table.header;
     const chains = new Set(this.#nftables.chains(table).map(({ name }) => name));
-    const expectedChains = [services, ...baseChains];
+    const expectedChains = state.expectedChains();
     if (chains.size !== expectedChains.length || !expectedChains.every(({ name }) => chains.has(name)))
       return false;
     const rules = state.expectedRules();
@@ -120,13 +125,7 @@ class NftablesBackend implements ServiceBackend {
 
   cleanup(): void {
     this.#states = new Map();
-    const commands = this.#present().map((family) => destroy(servicesTable(family).table));
+    const commands = this.#present().map((family) => destroy(headerOf(family).table));
     if (commands.length > 0) this.#nftables.apply(commands);
   }
-}
-
-/** Equal for equal elements of the table's sets and of its one map. */
-function elementText({ key, value }: Element): string {
-  const front = (key as readonly (string | number)[]).join(' ');
-  return value === undefined || 'kind' in value ? front : `${front} ${value.join(' ')}`;
 }

@@ -1,36 +1,42 @@
 import type { Client } from '../cluster/client.ts';
 import { untilAborted } from '../cluster/clock.ts';
+import type { EventRecorder } from '../cluster/events.ts';
 import type { ServiceInformers } from '../cluster/service-informers.ts';
-import { errorMessage } from '../model/errors.ts';
-import { type Listener, listenTcp, listenUdp, type ListenOptions } from './listeners.ts';
+import { PodnetError, errorMessage } from '../model/errors.ts';
 import { compileCorefile } from './corefile/compile.ts';
 import { defaultCorefile } from './corefile/default.ts';
-import type { PodRecords } from './responder.ts';
-import { createBlock } from './serving/block.ts';
+import { type CorefileSource, followCorefile } from './corefile/follow.ts';
+import { type CorefilePlan, type ServerPlan, zonePlans } from './corefile/plan.ts';
+import type { NamespaceOf } from './serving/autopath.ts';
+import { type Block, createBlock } from './serving/block.ts';
+import { createListening, type DnsLog, type Place } from './serving/listening.ts';
 import { createServer } from './serving/server.ts';
-import { watchObjects } from './watch.ts';
-import type { ZoneOptions } from './zone/plan.ts';
-import { createZone, type Zone } from './zone/zone.ts';
+import type { Zone } from './zone/zone.ts';
+import { createZones } from './zones.ts';
 
 export interface DnsOptions {
   readonly client: Client;
   /** Run by whoever made them. */
   readonly objects: ServiceInformers;
-  /** Where to answer: the cluster DNS address, which must stand on one of the namespace's interfaces. */
+  /** Where to answer: the cluster DNS addresses, which must stand on one of the namespace's interfaces. */
   readonly addresses: readonly string[];
-  /** 53 unless told. */
+  /** In the place of 53, for tests. */
   readonly port?: number;
   /** `cluster.local` */
   readonly clusterDomain: string;
-  /** Resolvers for names outside, `ADDRESS[:PORT]`; without any such names are answered SERVFAIL at once. */
+  /** What `/etc/resolv.conf` stands for in a Corefile: resolvers for names outside, `ADDRESS[:PORT]`. */
   readonly upstreams: readonly string[];
-  /** `insecure` unless told, as kubeadm sets up CoreDNS: no pods need to be watched for it. */
-  readonly podRecords?: PodRecords;
-  readonly log?: (level: 'info' | 'warning' | 'error', message: string) => void;
+  /** What pods' search lists go on with after the cluster's own domains. */
+  readonly nodeSearches?: readonly string[];
+  /** Of the pods that ask here, for their search lists; nobody's unless told. */
+  readonly namespaceOf?: NamespaceOf;
+  /** Takes the place of the cluster's own Corefile; undefined follows the ConfigMap kube-system/coredns. */
+  readonly corefile?: string;
+  readonly events?: EventRecorder;
+  readonly log?: DnsLog;
 }
 
 export interface Dns {
-  readonly zone: Zone;
   /** Resolves when every address answers from a complete copy of the cluster's objects. */
   readonly ready: Promise<void>;
   /**
@@ -40,96 +46,141 @@ export interface Dns {
   run(signal: AbortSignal): Promise<void>;
 }
 
-const REBIND_MIN_MS = 50;
-const REBIND_MAX_MS = 5000;
+/** As long as a question may wait for an upstream: a server block that was replaced answers those it has. */
+const CLOSE_AFTER_MS = 6000;
 
-/** The cluster's DNS on one node: the zone kept equal to the objects, and servers over UDP and TCP. */
+/** The cluster's DNS on one node: what the Corefile says, over zones kept equal to the objects. */
 export function createDns({
   client,
   objects,
   addresses,
-  port = 53,
+  port: portForTests,
   clusterDomain,
   upstreams,
-  podRecords = 'insecure',
+  nodeSearches = [],
+  namespaceOf = () => undefined,
+  corefile,
+  events,
   log = () => {},
 }: DnsOptions): Dns {
-  const zoneOptions: ZoneOptions = { clusterDomain, addresses };
-  const zone = createZone(zoneOptions, Math.floor(Date.now() / 1000));
-  const corefile = compileCorefile(defaultCorefile({ clusterDomain, podRecords }), {
-    nodeResolvers: upstreams,
-    files: new Map(),
-  });
-  const blocks = corefile.servers.map((plan) =>
-    createBlock(plan, {
-      zoneFor: () => zone,
-      clusterDomain,
-      namespaceOf: () => undefined,
-      nodeSearches: [],
-    }),
-  );
-  const server = createServer({
-    blocks,
-    onError: (error) => log('error', `DNS: a question could not be answered: ${errorMessage(error)}`),
-  });
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {});
+  const zones = createZones({ client, objects, addresses, log });
+  const listening = createListening(log);
+  let blocks: readonly Block[] = [];
+  const usual = defaultCorefile({ clusterDomain, podRecords: 'insecure' });
+
+  function compile({ text = usual, files }: Pick<CorefileSource, 'text' | 'files'>): CorefilePlan {
+    return compileCorefile(text, { nodeResolvers: upstreams, files });
+  }
+
+  /** Puts a plan to work once its zones are complete: before that they would deny names that exist. */
+  async function serve({ servers, notes }: CorefilePlan): Promise<void> {
+    const plans = servers.flatMap(({ kubernetes }) =>
+      kubernetes ? zonePlans(kubernetes, clusterDomain) : [],
+    );
+    const zoneOf = await zones.ready(plans);
+    const next = servers.map((plan) =>
+      createBlock(plan, { zoneFor: (of): Zone => zoneOf(of), clusterDomain, namespaceOf, nodeSearches }),
+    );
+    const before = blocks;
+    blocks = next;
+    const bound = listening.serve(placesOf(next));
+    zones.keepOnly(plans);
+    setTimeout(() => before.forEach((block) => block.close()), CLOSE_AFTER_MS).unref();
+    for (const note of notes) log('info', `DNS: Corefile ${note}`);
+    await bound;
+  }
+
+  /** Every address and port, with the blocks that are served there. */
+  function placesOf(all: readonly Block[]): Place[] {
+    const onError = (error: unknown): void =>
+      log('error', `DNS: a question could not be answered: ${errorMessage(error)}`);
+    const keys = new Map<string, { address: string; port: number; blocks: Block[] }>();
+    for (const block of all) {
+      for (const address of bindingsOf(block.plan, addresses)) {
+        const port = portForTests ?? block.plan.port;
+        const key = `${address} ${port}`;
+        const place = keys.get(key);
+        if (place === undefined) keys.set(key, { address, port, blocks: [block] });
+        else place.blocks.push(block);
+      }
+    }
+    return [...keys.values()].map(({ address, port, blocks: own }) => ({
+      address,
+      port,
+      server: createServer({ blocks: own, onError }),
+    }));
+  }
+
+  /** One plan after the other; of several that wait the last one counts. */
+  let waiting: CorefilePlan | undefined;
+  let working: Promise<void> | undefined;
+  async function work(): Promise<void> {
+    for (let plan = waiting; plan !== undefined; plan = waiting) {
+      waiting = undefined;
+      await serve(plan);
+      ready.resolve();
+    }
+    working = undefined;
+  }
+
+  /** A Corefile that cannot be read changes nothing, unless it is the first: then the usual one is served. */
+  function change(source: CorefileSource): void {
+    try {
+      waiting = compile(source);
+    } catch (error) {
+      const text = describe(error);
+      log('error', `DNS: ${text}`);
+      if (source.object !== undefined)
+        events?.record(source.object, { type: 'Warning', reason: 'CorefileRefused', message: text });
+      if (blocks.length > 0 || waiting !== undefined || working !== undefined) return;
+      waiting = compile({ text: undefined, files: new Map() });
+    }
+    working ??= work().catch((error: unknown) => {
+      working = undefined;
+      ready.reject(error);
+      log('error', `DNS: ${errorMessage(error)}`);
+    });
+  }
 
   async function run(signal: AbortSignal): Promise<void> {
-    const watch = watchObjects({ client, objects, zone, zoneOptions, podRecords, log });
-    const watching = watch.run(signal);
     try {
-      // Before the zone is complete it would deny names that exist; clients ask a silent server again.
-      await watch.synced;
-      const options = addresses.map((address) => ({ address, port, server }));
-      const servers = options.flatMap((each) => [
-        keepListening(listenUdp, each, { signal, log }),
-        keepListening(listenTcp, each, { signal, log }),
-      ]);
-      Promise.all(servers.map(({ bound }) => bound)).then(() => ready.resolve(), ready.reject);
-      await Promise.all(servers.map(({ done }) => done));
+      if (corefile === undefined) {
+        const onError = (error: unknown): void => log('warning', `DNS: ${errorMessage(error)}`);
+        let last = '';
+        await followCorefile(client, {
+          signal,
+          onError,
+          onChange: (source) => {
+            const identity = JSON.stringify([source.text, ...source.files]);
+            if (identity !== last) change(source);
+            last = identity;
+          },
+        });
+      } else {
+        change({ text: corefile, files: new Map(), object: undefined });
+        await untilAborted(signal);
+      }
     } catch (error) {
-      ready.reject(error);
       if (!signal.aborted) throw error;
+    } finally {
+      listening.close();
+      zones.close();
+      for (const block of blocks) block.close();
+      ready.reject(signal.reason);
     }
-    for (const block of blocks) block.close();
-    await watching;
   }
 
-  return { zone, ready: ready.promise, run };
+  return { ready: ready.promise, run };
 }
 
-/** Binds, serves, and binds again whenever the socket fails, until the signal aborts. */
-function keepListening(
-  listen: (options: ListenOptions) => Listener | Promise<Listener>,
-  options: ListenOptions,
-  { signal, log }: { signal: AbortSignal; log: NonNullable<DnsOptions['log']> },
-): { bound: Promise<void>; done: Promise<void> } {
-  const bound = Promise.withResolvers<void>();
-  bound.promise.catch(() => {});
-  const aborted = untilAborted(signal);
-  const where = `${options.address} port ${options.port} (${listen === listenUdp ? 'UDP' : 'TCP'})`;
+function bindingsOf({ bind }: ServerPlan, addresses: readonly string[]): readonly string[] {
+  return bind.length > 0 ? bind : addresses;
+}
 
-  async function loop(): Promise<void> {
-    let delayMs = REBIND_MIN_MS;
-    while (!signal.aborted) {
-      try {
-        const listener = await listen(options);
-        bound.resolve();
-        delayMs = REBIND_MIN_MS;
-        const reason = await Promise.race([listener.failed, aborted]);
-        listener.close();
-        if (!signal.aborted) log('warning', `DNS stopped answering on ${where}: ${errorMessage(reason)}`);
-      } catch (error) {
-        log(
-          'warning',
-          `DNS cannot listen on ${where}: ${errorMessage(error)}; trying again in ${delayMs} ms`,
-        );
-      }
-      await Promise.race([new Promise((resolve) => setTimeout(resolve, delayMs).unref()), aborted]);
-      delayMs = Math.min(delayMs * 2, REBIND_MAX_MS);
-    }
-    bound.reject(new Error('stopped'));
-  }
-  return { bound: bound.promise, done: loop() };
+/** In one line, with what to do: it is read in Events and logs. */
+function describe(error: unknown): string {
+  if (!(error instanceof PodnetError)) return errorMessage(error);
+  return `${error.where ?? 'Corefile'}: ${error.message}. ${error.fix ?? ''} What was served before goes on.`;
 }

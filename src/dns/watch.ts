@@ -4,7 +4,7 @@ import { namespaces, pods } from '../cluster/resources.ts';
 import type { ServiceInformers } from '../cluster/service-informers.ts';
 import { serviceKeyOf } from '../model/endpoint-slices.ts';
 import { errorMessage } from '../model/errors.ts';
-import type { ObjectMeta } from '../model/objects.ts';
+import { type ObjectMeta, objectKey } from '../model/objects.ts';
 import type { PodRecords } from './responder.ts';
 import { compilePod, compileService } from './zone/compile.ts';
 import { printSource, type ZoneOptions } from './zone/plan.ts';
@@ -17,6 +17,10 @@ export interface WatchOptions {
   readonly zone: Zone;
   readonly zoneOptions: ZoneOptions;
   readonly podRecords: PodRecords;
+  /** The namespaces that are served; undefined for all. */
+  readonly namespaces?: readonly string[] | undefined;
+  /** A selector of the namespaces that are served; empty for all. */
+  readonly namespaceLabels?: string;
   readonly log: (level: 'warning' | 'error', message: string) => void;
 }
 
@@ -32,13 +36,18 @@ const BATCH = 100;
 
 /** Watches what the zone is made of: one contribution per Service, namespace and (verified) pod. */
 export function watchObjects(options: WatchOptions): ZoneWatch {
-  const { client, objects, zone, zoneOptions, podRecords, log } = options;
+  const { client, objects, zone, zoneOptions, podRecords, namespaceLabels = '', log } = options;
   const { clusterDomain } = zoneOptions;
   const onError = (error: unknown): void => log('warning', `DNS: ${errorMessage(error)}`);
   const namespaceInformer = createInformer(client, namespaces, {
     onError,
     transform: ({ metadata }) => ({ metadata: lean(metadata) }),
+    ...(namespaceLabels !== '' && { labelSelector: namespaceLabels }),
   });
+  const named = options.namespaces && new Set(options.namespaces);
+  /** Whether a namespace is served, as far as is known by now. */
+  const serves = (namespace: string): boolean =>
+    named?.has(namespace) ?? (namespaceLabels === '' || namespaceInformer.get(namespace) !== undefined);
   const dirty = new Set<string>();
   /** What was said last of a Service's problems. */
   const said = new Map<string, string>();
@@ -46,7 +55,7 @@ export function watchObjects(options: WatchOptions): ZoneWatch {
 
   function update(key: string): void {
     const service = objects.services.get(key);
-    if (service === undefined) {
+    if (service === undefined || !serves(key.slice(0, key.indexOf('/')))) {
       zone.delete(`Service ${key}`);
       said.delete(key);
       return;
@@ -102,8 +111,13 @@ export function watchObjects(options: WatchOptions): ZoneWatch {
 
   namespaceInformer.onChange(({ type, key }) => {
     const names = [`${key}.svc.${clusterDomain}`, `${key}.pod.${clusterDomain}`];
+    if (type === 'updated' || named?.has(key) === false) return;
     if (type === 'added') zone.set(`Namespace ${key}`, { records: [] }, names);
-    else if (type === 'deleted') zone.delete(`Namespace ${key}`);
+    else zone.delete(`Namespace ${key}`);
+    if (namespaceLabels === '') return;
+    for (const service of objects.services.list()) {
+      if (service.metadata?.namespace === key) touch(objectKey(service));
+    }
   });
   const own =
     podRecords === 'verified'

@@ -99,12 +99,11 @@ const needless: Readonly<Record<string, string>> = {
 const repeated = new Set(['bind', 'log', 'acl', 'rewrite', 'header', 'template', 'file', 'forward']);
 
 function compileBlock({ keys, directives, line }: ServerBlock, context: BlockContext): ServerPlan {
-  const { zones, port, transport } = readKeys(keys, line);
+  const { zones, port } = readKeys(keys, line);
   const draft: Draft = {
     ...nothing,
     zones,
     port,
-    transport,
     line,
   };
   const seen = new Set<string>();
@@ -129,7 +128,7 @@ function compileBlock({ keys, directives, line }: ServerBlock, context: BlockCon
   return draft;
 }
 
-const nothing: Omit<ServerPlan, 'zones' | 'port' | 'transport' | 'line'> = {
+const nothing: Omit<ServerPlan, 'zones' | 'port' | 'line'> = {
   bind: [],
   view: undefined,
   cancelMs: undefined,
@@ -160,26 +159,24 @@ const nothing: Omit<ServerPlan, 'zones' | 'port' | 'transport' | 'line'> = {
   whoami: false,
 };
 
-/** `[dns://|tls://]ZONE[:PORT]`, several of one port. */
-function readKeys(keys: readonly string[], line: number): Pick<ServerPlan, 'zones' | 'port' | 'transport'> {
+/** `[dns://]ZONE[:PORT]`, several of one port. */
+function readKeys(keys: readonly string[], line: number): Pick<ServerPlan, 'zones' | 'port'> {
   const read = keys.map((key) => {
     const [, scheme = 'dns', rest = ''] = /^(?:(\w+):\/\/)?(.*)$/.exec(key) ?? [];
-    if (scheme !== 'dns' && scheme !== 'tls')
-      refuse(line, `${scheme}:// is not a way to serve DNS here`, 'Use dns:// or tls://, or leave it out.');
+    if (scheme !== 'dns')
+      refuse(line, `${scheme}:// is not a way to serve DNS here`, 'Use dns://, or leave it out.');
     const [, zone = rest, port] = /^(.*):(\d+)$/.exec(rest) ?? [];
-    const usual = scheme === 'tls' ? 853 : 53;
     return {
       zones: readZone(zone === '' ? '.' : zone, line),
-      port: port === undefined ? usual : readWhole(port, line, { what: 'The port', least: 1, most: 65_535 }),
-      transport: scheme === 'tls' ? ('tls' as const) : ('dns' as const),
+      port: port === undefined ? 53 : readWhole(port, line, { what: 'The port', least: 1, most: 65_535 }),
     };
   });
   const [first] = read;
-  if (first === undefined) return { zones: [nameKey('.')], port: 53, transport: 'dns' };
-  if (read.some(({ port, transport }) => port !== first.port || transport !== first.transport))
+  if (first === undefined) return { zones: [nameKey('.')], port: 53 };
+  if (read.some(({ port }) => port !== first.port))
     refuse(line, 'A server block has zones of several ports', 'Write a block for each port.');
   const zones: NameKey[] = [...new Set(read.flatMap((key) => key.zones))];
-  return { zones, port: first.port, transport: first.transport };
+  return { zones, port: first.port };
 }
 
 /** Two blocks may have one zone and port only where a view tells them apart. */

@@ -2,7 +2,7 @@
 import type { Cidr } from '../../model/ip.ts';
 import type { CacheOptions } from '../outside/cache.ts';
 import type { ForwardOptions } from '../outside/forward.ts';
-import type { NameKey } from '../wire/name.ts';
+import { type NameKey, nameKey } from '../wire/name.ts';
 
 export interface CorefilePlan {
   readonly servers: readonly ServerPlan[];
@@ -18,7 +18,6 @@ export interface ServerPlan {
   /** Names it answers for, and all below them; the root's key for everything. */
   readonly zones: readonly NameKey[];
   readonly port: number;
-  readonly transport: 'dns' | 'tls';
   readonly line: number;
   /** Addresses to listen on instead of the cluster DNS addresses. */
   readonly bind: readonly string[];
@@ -181,8 +180,7 @@ export interface KubernetesPlan {
   readonly zones: readonly NameKey[];
   /** Namespaces it knows; undefined for all. */
   readonly namespaces: readonly string[] | undefined;
-  /** Selectors of Services and of namespaces, as text; empty for all. */
-  readonly labels: string;
+  /** A selector of namespaces, as text; empty for all. */
   readonly namespaceLabels: string;
   readonly pods: 'disabled' | 'insecure' | 'verified';
   readonly endpointPodNames: boolean;
@@ -208,4 +206,11 @@ export interface ForwardPlan extends ForwardOptions {
 export interface ViewPlan {
   readonly name: string;
   readonly expressions: readonly string[];
+}
+
+/** What a `kubernetes` plugin serves, a plan for each of its domains. */
+export function zonePlans(plan: KubernetesPlan, clusterDomain: string): readonly KubernetesPlan[] {
+  const domains = plan.zones.filter((zone) => !zone.endsWith('\x04arpa\0'));
+  const own = domains.length > 0 ? domains : [nameKey(clusterDomain)];
+  return own.map((domain) => ({ ...plan, zones: [domain] }));
 }

@@ -1,12 +1,12 @@
 import type { AnswerRoom } from '../answer.ts';
-import type { ForwardPlan, KubernetesPlan, ServerPlan } from '../corefile/plan.ts';
+import { type ForwardPlan, type KubernetesPlan, type ServerPlan, zonePlans } from '../corefile/plan.ts';
 import { AnswerCache, type CacheStatistics } from '../outside/cache.ts';
 import { createForward, type Forward, type UpstreamHealth } from '../outside/forward.ts';
 import { createResolver, type Resolver } from '../outside/resolver.ts';
 import { answerFromOutside, writeResolution } from '../outside/write.ts';
 import { type OutsideQuestion, questionFor, Responder } from '../responder.ts';
 import { CLASS, RCODE } from '../wire/constants.ts';
-import { isWithin, nameKey, type NameKey } from '../wire/name.ts';
+import { isWithin, type NameKey } from '../wire/name.ts';
 import type { Zone } from '../zone/zone.ts';
 import { autopathLayer, type NamespaceOf } from './autopath.ts';
 import { dns64Layer, headerLayer, minimalLayer } from './layers.ts';
@@ -157,15 +157,13 @@ function kubernetesStep(
   { zoneFor, clusterDomain }: BlockParts,
   outside: Outside,
 ): Step {
-  const domains = plan.zones.filter((zone) => !zone.endsWith('\x04arpa\0'));
   const reverse = plan.zones.filter((zone) => zone.endsWith('\x04arpa\0'));
-  const own = domains.length > 0 ? domains : [nameKey(clusterDomain)];
-  const responders = own.map(
-    (domain) =>
+  const responders = zonePlans(plan, clusterDomain).map(
+    (own) =>
       new Responder({
-        zone: zoneFor({ ...plan, zones: [domain] }),
+        zone: zoneFor(own),
         podRecords: plan.pods,
-        zones: [domain, ...reverse],
+        zones: [...own.zones, ...reverse],
         fallthrough: plan.fallthrough,
         deniesPrivateAddresses: outside.isEmpty,
       }),

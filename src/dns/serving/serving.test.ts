@@ -76,7 +76,7 @@ function print({ answers = [], flags = 0 }: dnsPacket.DecodedPacket): string {
 }
 
 /** An upstream that knows `*.example.org` as 192.0.2.80 (A) and nothing else; tells what it was asked. */
-async function upstream(t: TestContext): Promise<{ port: number; asked: string[] }> {
+async function startUpstream(t: TestContext): Promise<{ port: number; asked: string[] }> {
   const socket = createSocket('udp4');
   const asked: string[] = [];
   socket.on('message', (message, peer) => {
@@ -162,7 +162,7 @@ test('rewrite asks for another name and answers to the one that was asked for', 
 });
 
 test('rewrite answers what had to be asked outside', async (t) => {
-  const { port, asked } = await upstream(t);
+  const { port, asked } = await startUpstream(t);
   const server = block('rewrite name www.inside www.example.org', { upstream: port });
   assert.equal(print(await ask(server, 'www.inside')), 'NOERROR www.inside A 192.0.2.80');
   assert.equal(print(await ask(server, 'www.inside')), 'NOERROR www.inside A 192.0.2.80');
@@ -197,7 +197,7 @@ test('acl refuses, filters and drops by client, type and zone', async () => {
 });
 
 test('autopath finds at the first try what the search list would find later', async (t) => {
-  const { port, asked } = await upstream(t);
+  const { port, asked } = await startUpstream(t);
   const server = block('autopath @kubernetes', { upstream: port });
   const first = (name: string): string => `${name}.default.svc.cluster.local`;
   assert.equal(
@@ -219,7 +219,7 @@ test('autopath finds at the first try what the search list would find later', as
 });
 
 test('dns64 makes IPv6 addresses where there are none', async (t) => {
-  const { port } = await upstream(t);
+  const { port } = await startUpstream(t);
   const server = block('dns64 2001:db8:64::/96', { upstream: port });
   const from = 'fd00::9';
   assert.equal(

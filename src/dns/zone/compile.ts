@@ -43,8 +43,9 @@ export function nameServer(clusterDomain: string): string {
 export function compileService(
   service: Service,
   slices: readonly EndpointSlice[],
-  { clusterDomain, ttlSeconds }: ZoneOptions,
+  options: ZoneOptions,
 ): ZonePart {
+  const { clusterDomain, ttlSeconds, endpoints = true, ignoreEmptyServices = false } = options;
   const part = new PartBuilder(ttlSeconds);
   const namespace = service.metadata?.namespace ?? 'default';
   const name = service.metadata?.name ?? '';
@@ -64,8 +65,16 @@ export function compileService(
     return part.build();
   }
   const headless = spec.clusterIP === 'None';
+  if (
+    ignoreEmptyServices &&
+    !slices.some((slice) => slice.endpoints?.some((each) => isPublished(each, service)))
+  )
+    return part.build();
   if (!headless) addClusterAddresses(part, service, { serviceName, source });
-  for (const slice of slices) addEndpoints(part, slice, { service, serviceName, headless });
+  const podNames = options.endpointPodNames === true;
+  if (endpoints) {
+    for (const slice of slices) addEndpoints(part, slice, { service, serviceName, headless, podNames });
+  }
   return part.build();
 }
 
@@ -114,10 +123,17 @@ function addClusterAddresses(
   }
 }
 
+interface EndpointNaming {
+  readonly service: Service;
+  readonly serviceName: string;
+  readonly headless: boolean;
+  readonly podNames: boolean;
+}
+
 function addEndpoints(
   part: PartBuilder,
   slice: EndpointSlice,
-  { service, serviceName, headless }: { service: Service; serviceName: string; headless: boolean },
+  { service, serviceName, headless, podNames }: EndpointNaming,
 ): void {
   if (slice.addressType === 'FQDN') return;
   const source = (field: string, value: string): RecordSource => ({
@@ -131,7 +147,7 @@ function addEndpoints(
     if (!isPublished(endpoint, service)) continue;
     for (const [place, address] of endpoint.addresses.entries()) {
       const from = source(addressField(index, place), address);
-      const names = endpointLabels(endpoint, address).map((label) => `${label}.${serviceName}`);
+      const names = endpointLabels(endpoint, address, podNames).map((label) => `${label}.${serviceName}`);
       for (const name of names) part.add(name, addressData(address), from);
       if (!headless) continue;
       part.add(serviceName, addressData(address), from);
@@ -165,9 +181,11 @@ function isPublished({ conditions }: Endpoint, service: Service): boolean {
 }
 
 /** The labels an endpoint has below its Service: its hostname first, when it has one, then its dashed address. */
-function endpointLabels({ hostname }: Endpoint, address: string): string[] {
+function endpointLabels({ hostname, targetRef }: Endpoint, address: string, podNames: boolean): string[] {
   const dashed = tryParseIp(address) ? [dashedAddress(address)] : [];
-  return hostname ? [hostname, ...dashed] : dashed;
+  const podName = podNames && targetRef?.kind === 'Pod' ? targetRef.name : undefined;
+  const first = hostname || podName;
+  return first ? [first, ...dashed] : dashed;
 }
 
 function addressData(address: string): RecordData {

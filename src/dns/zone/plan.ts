@@ -39,6 +39,12 @@ export interface ZoneOptions {
   readonly addresses: readonly string[];
   /** 5 unless told. */
   readonly ttlSeconds?: number;
+  /** Whether names of single endpoints are served; headless Services have none without. True unless told. */
+  readonly endpoints?: boolean;
+  /** Endpoints without a hostname have their pod's name. */
+  readonly endpointPodNames?: boolean;
+  /** A Service without ready endpoints does not exist. */
+  readonly ignoreEmptyServices?: boolean;
 }
 
 /** The record's data in a zone file's form: `0 100 80 web.default.svc.cluster.local.` */

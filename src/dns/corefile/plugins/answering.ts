@@ -1,5 +1,7 @@
 /** Plugins that answer from what the Corefile itself or the cluster says. */
+import { errorMessage } from '../../../model/errors.ts';
 import { tryParseIp } from '../../../model/ip.ts';
+import { parseLabelSelector } from '../../../model/selectors.ts';
 import type { Directive } from '../parse.ts';
 import type {
   AclRule,
@@ -36,7 +38,6 @@ export function readKubernetes(directive: Directive, zones: Zones): KubernetesPl
   const plan = {
     zones: readZones(directive.args, line, zones),
     namespaces: undefined as readonly string[] | undefined,
-    labels: '',
     namespaceLabels: '',
     pods: 'disabled' as KubernetesPlan['pods'],
     endpointPodNames: false,
@@ -55,11 +56,10 @@ export function readKubernetes(directive: Directive, zones: Zones): KubernetesPl
     namespaces: (option) => {
       plan.namespaces = readArgs(option, 1, Infinity);
     },
-    labels: (option) => {
-      plan.labels = readArgs(option, 1, Infinity).join(' ');
-    },
+    labels: (option) =>
+      refuse(option.line, 'kubernetes: labels is not supported', 'Choose namespaces, or namespace_labels.'),
     namespace_labels: (option) => {
-      plan.namespaceLabels = readArgs(option, 1, Infinity).join(' ');
+      plan.namespaceLabels = readSelector(readArgs(option, 1, Infinity).join(' '), option.line);
     },
     pods: (option) => {
       const choices = ['disabled', 'insecure', 'verified'] as const;
@@ -89,6 +89,15 @@ export function readKubernetes(directive: Directive, zones: Zones): KubernetesPl
   if (plan.namespaces !== undefined && plan.namespaceLabels !== '')
     refuse(line, 'kubernetes has both namespaces and namespace_labels', 'Keep one of them.');
   return plan;
+}
+
+function readSelector(text: string, line: number): string {
+  try {
+    parseLabelSelector(text);
+    return text;
+  } catch (error) {
+    return refuse(line, `namespace_labels: ${errorMessage(error)}`, 'Write it as in team=a,env!=test.');
+  }
 }
 
 export function readHosts(directive: Directive, zones: Zones, context: CompileContext): HostsPlan {

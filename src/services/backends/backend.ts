@@ -10,4 +10,9 @@ export interface ServiceBackend {
   isIntact(): boolean;
   /** Removes everything the backend made. Established connections live on. */
   cleanup(): void;
+  /**
+   * For a backend whose connections need it: takes in no new ones and removes what none needs any more, while another
+   * carries out the plan. True once nothing is left; until then it is called again.
+   */
+  retire?(): boolean;
 }

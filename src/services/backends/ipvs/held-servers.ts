@@ -1,0 +1,146 @@
+import {
+  type Ipvs,
+  type IpvsCommand,
+  type RealServer,
+  type VirtualServer,
+  type VirtualServerKey,
+  at,
+  printKey,
+} from '../../../kernel/ipvs/ipvs.ts';
+import type { PlannedServer } from './virtual-servers.ts';
+
+interface HeldServer {
+  server: VirtualServer;
+  readonly reals: Map<string, RealServer>;
+}
+
+/** What IPVS holds, and how it gets from there to what it should: without taking a connection from anybody. */
+export class HeldServers {
+  readonly #ipvs: Ipvs;
+  readonly #held = new Map<string, HeldServer>();
+  readonly #wanted = new Map<string, PlannedServer>();
+  /** Virtual servers that hold more than is wanted, until the connections of that have ended. */
+  readonly #draining = new Set<string>();
+
+  /** Reads what IPVS holds now. */
+  constructor(ipvs: Ipvs) {
+    this.#ipvs = ipvs;
+    for (const server of ipvs.servers()) {
+      const reals = ipvs
+        .realServers(server.key)
+        .map(({ address, port, weight }) => ({ address, port, weight }));
+      this.#held.set(printKey(server.key), { server, reals: new Map(reals.map((real) => [at(real), real])) });
+    }
+  }
+
+  get keys(): VirtualServerKey[] {
+    return [...this.#held.values()].map(({ server }) => server.key);
+  }
+
+  get isDraining(): boolean {
+    return this.#draining.size > 0;
+  }
+
+  /** Makes `wanted` the virtual server of its key; undefined: none. */
+  set(key: string, wanted: PlannedServer | undefined): void {
+    if (wanted === undefined) this.#wanted.delete(key);
+    else this.#wanted.set(key, wanted);
+    this.#ipvs.apply(this.#commands(key));
+  }
+
+  /** Makes `wanted` all there is. */
+  replace(wanted: ReadonlyMap<string, PlannedServer>): void {
+    this.#wanted.clear();
+    for (const [key, server] of wanted) this.#wanted.set(key, server);
+    const keys = new Set([...this.#held.keys(), ...wanted.keys()]);
+    this.#ipvs.apply([...keys].flatMap((key) => this.#commands(key)));
+  }
+
+  /** Removes what was kept for connections that have ended since. */
+  drain(): void {
+    this.#ipvs.apply([...this.#draining].flatMap((key) => this.#commands(key)));
+  }
+
+  /** Removes everything, whoever still uses it. */
+  clear(): void {
+    const commands = [...this.#held.values()].map(
+      ({ server }) => ({ verb: 'delete', key: server.key }) as const,
+    );
+    this.#held.clear();
+    this.#draining.clear();
+    this.#ipvs.apply(commands);
+  }
+
+  /** Whether IPVS holds what it was left with. */
+  isIntact(): boolean {
+    const servers = this.#ipvs.servers();
+    return (
+      servers.length === this.#held.size &&
+      servers.every((server) => {
+        const held = this.#held.get(printKey(server.key));
+        if (held === undefined || !sameProperties(server, held.server)) return false;
+        const reals = this.#ipvs.realServers(server.key);
+        return (
+          reals.length === held.reals.size &&
+          reals.every((real) => held.reals.get(at(real))?.weight === real.weight)
+        );
+      })
+    );
+  }
+
+  #commands(key: string): IpvsCommand[] {
+    const wanted = this.#wanted.get(key);
+    let held = this.#held.get(key);
+    const commands: IpvsCommand[] = [];
+    if (held === undefined) {
+      if (wanted === undefined) return [];
+      held = { server: wanted.server, reals: new Map() };
+      this.#held.set(key, held);
+      commands.push({ verb: 'add', server: wanted.server });
+    } else if (wanted !== undefined && !sameProperties(held.server, wanted.server)) {
+      held.server = wanted.server;
+      commands.push({ verb: 'set', server: wanted.server });
+    }
+    const id = held.server.key;
+    const left = new Map(held.reals);
+    for (const real of wanted?.reals ?? []) {
+      const where = at(real);
+      left.delete(where);
+      const before = held.reals.get(where);
+      if (before?.weight === real.weight) continue;
+      commands.push({ verb: before === undefined ? 'add' : 'set', key: id, real });
+      held.reals.set(where, real);
+    }
+    const busy = left.size > 0 ? this.#busy(id) : new Set<string>();
+    for (const [where, real] of left) {
+      if (!busy.has(where)) {
+        commands.push({ verb: 'delete', key: id, real });
+        held.reals.delete(where);
+      } else if (real.weight > 0) {
+        const quiet = { ...real, weight: 0 };
+        commands.push({ verb: 'set', key: id, real: quiet });
+        held.reals.set(where, quiet);
+      }
+    }
+    if (busy.size > 0 && [...left.keys()].some((where) => busy.has(where))) this.#draining.add(key);
+    else this.#draining.delete(key);
+    if (wanted === undefined && held.reals.size === 0) {
+      commands.push({ verb: 'delete', key: id });
+      this.#held.delete(key);
+    }
+    return commands;
+  }
+
+  /** The real servers with connections that a removal would break. Those of UDP are better off elsewhere. */
+  #busy(key: VirtualServerKey): ReadonlySet<string> {
+    if ('protocol' in key && key.protocol === 'udp') return new Set();
+    const reals = this.#ipvs.realServers(key);
+    return new Set(
+      reals.filter((real) => real.activeConnections + real.inactiveConnections > 0).map((real) => at(real)),
+    );
+  }
+}
+
+function sameProperties(a: VirtualServer, b: VirtualServer): boolean {
+  return a.scheduler === b.scheduler && a.persistenceSeconds === b.persistenceSeconds;
+}

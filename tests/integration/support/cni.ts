@@ -1,9 +1,9 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pluginNamed } from '../../../src/cni/plugins/registry.ts';
 import type { Attachment } from '../../../src/cni/spec/config.ts';
-import { type CniResult, parseResult } from '../../../src/cni/spec/result.ts';
-import { isJsonObject } from '../../../src/cni/spec/json.ts';
+import { type CniResult, convertResult, parseResult } from '../../../src/cni/spec/result.ts';
+import { type JsonObject, isJsonObject } from '../../../src/cni/spec/json.ts';
 import { runProgram } from '../../../src/kernel/process.ts';
 import type { Netns } from '../../../src/kernel/netns.ts';
 
@@ -15,7 +15,7 @@ export const withoutDebianPlugins =
 
 export interface Call extends Partial<Attachment> {
   /** With `type`, whose plugin is called; `name` and `cniVersion` unless it has them. */
-  readonly config: Readonly<Record<string, unknown>> & { readonly type: string };
+  readonly config: JsonObject & { readonly type: string; readonly cniVersion?: string };
   readonly netns?: Netns | undefined;
   readonly args?: string;
   readonly prevResult?: CniResult | undefined;
@@ -60,17 +60,15 @@ export async function debian(command: Command, call: Call): Promise<CniResult> {
   const file = join(DEBIAN_PLUGINS, call.config.type);
   const { status, stdout } = await runProgram(file, [], {
     input: stdin,
-    env: environment,
+    env: { PATH: process.env.PATH ?? '', ...environment },
   });
   return read(status ?? 1, stdout);
 }
 
-function input(
-  command: Command,
-  call: Call,
-): { environment: Record<string, string>; stdin: string } {
+function input(command: Command, call: Call): { environment: Record<string, string>; stdin: string } {
   const { containerId = '', ifName = 'eth0', netns, args = '', path = '' } = call;
   const { prevResult, validAttachments } = call;
+  const config = { cniVersion: '1.1.0', name: 'test', ...call.config };
   return {
     environment: {
       CNI_COMMAND: command,
@@ -81,10 +79,8 @@ function input(
       CNI_PATH: path,
     },
     stdin: JSON.stringify({
-      cniVersion: '1.1.0',
-      name: 'test',
-      ...call.config,
-      ...(prevResult && { prevResult }),
+      ...config,
+      ...(prevResult && { prevResult: convertResult(prevResult, config.cniVersion) }),
       ...(validAttachments && {
         'cni.dev/valid-attachments': validAttachments.map((each) => ({
           containerID: each.containerId,
@@ -105,4 +101,17 @@ function read(exitCode: number, stdout: string): CniResult {
   if (!isJsonObject(value)) throw new Error(`no object: ${stdout}`);
   if (exitCode !== 0) throw new AnsweredError(Number(value.code), String(value.msg));
   return parseResult(value, { version: '1.1.0' });
+}
+
+/** Makes podnet's plugin an executable of a directory, as other programs know plugins. */
+export function installPlugin(directory: string, type: string): void {
+  const cni = join(import.meta.dirname, '../../../src/cni');
+  const program = [
+    `import { runPlugin } from "${cni}/spec/run-plugin.ts"`,
+    `import { pluginNamed } from "${cni}/plugins/registry.ts"`,
+    `await runPlugin(await pluginNamed("${type}"), pluginNamed)`,
+  ].join('; ');
+  mkdirSync(directory, { recursive: true });
+  const script = `#!/bin/sh\nexec '${process.execPath}' --input-type=module -e '${program}'\n`;
+  writeFileSync(join(directory, type), script, { mode: 0o755 });
 }

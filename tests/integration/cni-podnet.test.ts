@@ -105,9 +105,9 @@ test('podnet: GC keeps what it is told to keep, and nothing of another network i
   for (const pod of [kept, lost]) await ours('ADD', { config, ...pod });
   await ours('ADD', { config: other, ...stranger });
   await ours('GC', { config, validAttachments: [{ containerId: kept.containerId, ifName: 'eth0' }] });
-  const alive = rtnl.links().flatMap(({ alias }) => alias?.split(' ')[1] ?? []);
+  const alive = new Set(rtnl.links().flatMap(({ alias }) => alias?.split(' ')[1] ?? []));
   assert.deepEqual(
-    [kept, lost, stranger].map(({ containerId }) => alive.includes(containerId)),
+    [kept, lost, stranger].map(({ containerId }) => alive.has(containerId)),
     [true, false, true],
   );
 });
@@ -171,7 +171,7 @@ test('podnet in an agent uses the agent’s network, and says when that is not r
       findPlugin: pluginNamed,
       longLived: true,
     });
-    return stdout === '' ? 0 : Number((JSON.parse(stdout) as { code?: number }).code ?? 0);
+    return stdout === '' ? 0 : ((JSON.parse(stdout) as { code?: number }).code ?? 0);
   };
   const early = { network: () => undefined, limitation };
   assert.deepEqual([await call(early, 'ADD'), await call(early, 'STATUS')], [11, 50]);

@@ -4,6 +4,7 @@ import type { Plugin } from '../spec/plugin.ts';
 type Load = () => Promise<{ readonly plugin: Plugin }>;
 
 const plugins: ReadonlyMap<string, Load> = new Map<string, Load>([
+  ['podnet', () => import('./podnet/plugin.ts')],
   ['bridge', () => import('./bridge/plugin.ts')],
   ['ptp', () => import('./ptp/plugin.ts')],
   ['loopback', () => import('./loopback/plugin.ts')],

@@ -2,6 +2,8 @@
 import { configMapData, configMapRef } from '../agent/config.ts';
 import { isAlreadyExists, type Client } from '../cluster/client.ts';
 import { configMaps, namespaces, nodes, services, type Resource } from '../cluster/resources.ts';
+import { defaultCorefile } from '../dns/corefile/default.ts';
+import { corefileRef } from '../dns/corefile/follow.ts';
 import { formatCidr, parseCidr, subnet } from '../model/ip.ts';
 import type { ConfigMap, KubeObject, Namespace, Node, Service } from '../model/objects.ts';
 import { nodeName } from './links/addresses.ts';
@@ -41,6 +43,10 @@ export async function bootstrap(client: Client, options: LabOptions): Promise<vo
     await ensure<Namespace>(client, namespaces, { metadata: { name } });
   }
   await ensure<ConfigMap>(client, configMaps, { metadata: configMapRef, data: configMapData(options) });
+  await ensure<ConfigMap>(client, configMaps, {
+    metadata: corefileRef,
+    data: { Corefile: defaultCorefile({ clusterDomain: options.clusterDomain, podRecords: 'insecure' }) },
+  });
   await ensure<Service>(client, services, kubeDns(options.clusterDns));
   const cidrs = options.clusterCidrs.map(parseCidr);
   for (let index = 0; index < options.nodes; index += 1) {

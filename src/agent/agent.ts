@@ -21,9 +21,12 @@ import { openRtnl, type Rtnl } from '../kernel/rtnl/rtnl.ts';
 import { writeSysctl } from '../kernel/sysctl.ts';
 import { errorMessage } from '../model/errors.ts';
 import { bits } from '../model/ip.ts';
+import { createBackendFactory } from '../services/backends/factory.ts';
+import { createSwitchingBackend } from '../services/backends/switching.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
 import { readClusterConfig } from './config.ts';
 import { runAll } from './run-all.ts';
+import { createServiceBackendWatch } from './service-backend-watch.ts';
 import { createServiceFollowers } from './service-followers.ts';
 
 export type AgentLog = (level: 'info' | 'warning' | 'error', message: string) => void;
@@ -126,8 +129,14 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
       for (const { containerId } of podNetwork.reconcile())
         log('info', `sandbox ${containerId} is gone, its addresses are free`);
       network.resolve(podNetwork);
+      const factory = createBackendFactory({ netns, nftables, rtnl });
       const { followers, close } = createServiceFollowers({ client, nodeName, netns, log });
       try {
+        const serviceBackend = createSwitchingBackend({
+          first: config.serviceBackend,
+          create: (name) => factory.create(name),
+          log,
+        });
         const objects = createServiceInformers(client, {
           onError: (error) => log('warning', `services: ${errorMessage(error)}`),
         });
@@ -137,6 +146,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
             objects,
             nodeName,
             nftables,
+            backend: serviceBackend,
             localAddresses: config.clusterDns,
             followers,
             log,
@@ -151,9 +161,11 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           }),
         ];
         Promise.all(capabilities.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
-        await runAll([objects, ...capabilities], signal);
+        const backendWatch = createServiceBackendWatch({ client, backend: serviceBackend, log });
+        await runAll([objects, ...capabilities, backendWatch], signal);
       } finally {
         close();
+        factory.close();
         podNetwork.close();
       }
     } catch (error) {

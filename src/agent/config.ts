@@ -3,6 +3,7 @@ import { configMaps } from '../cluster/resources.ts';
 import { type LinkMode, linkModes } from '../cni/pod-network.ts';
 import { PodnetError } from '../model/errors.ts';
 import { type IpFamily, tryParseCidr, tryParseIp } from '../model/ip.ts';
+import { type BackendName, backendNames } from '../services/backends/switching.ts';
 
 /** What every node's agent must know of its cluster and no object of Kubernetes says. */
 export interface ClusterConfig {
@@ -15,6 +16,8 @@ export interface ClusterConfig {
   readonly upstreams: readonly string[];
   /** How pods are connected to their node. */
   readonly linkMode: LinkMode;
+  /** What carries Services out in the kernel. May change while agents run. */
+  readonly serviceBackend: BackendName;
   /** Of the pods' links; found from each node's uplink when absent. */
   readonly mtuBytes?: number;
 }
@@ -28,6 +31,7 @@ const keys = {
   clusterDomain: 'cluster-domain',
   upstreams: 'upstreams',
   linkMode: 'link-mode',
+  serviceBackend: 'service-backend',
   mtuBytes: 'mtu',
 } as const satisfies Record<keyof ClusterConfig, string>;
 
@@ -39,6 +43,7 @@ export function configMapData(config: ClusterConfig): Record<string, string> {
     [keys.clusterDomain]: config.clusterDomain,
     [keys.upstreams]: config.upstreams.join(' '),
     [keys.linkMode]: config.linkMode,
+    [keys.serviceBackend]: config.serviceBackend,
     ...(config.mtuBytes !== undefined && { [keys.mtuBytes]: String(config.mtuBytes) }),
   };
 }
@@ -80,6 +85,17 @@ function isMtu(text: string): boolean {
   return /^\d{3,5}$/.test(text) && Number(text) >= 576 && Number(text) <= 65_535;
 }
 
+/** The backend in a ConfigMap's `data`; nftables when it says nothing. @throws PodnetError for one there is not */
+export function parseServiceBackend(data: Readonly<Record<string, string>>): BackendName {
+  const key = keys.serviceBackend;
+  const name = setting({ [key]: 'nftables', ...data }, key, (text) => findBackend(text) !== undefined);
+  return findBackend(name) ?? 'nftables';
+}
+
+function findBackend(text: string): BackendName | undefined {
+  return backendNames.find((name) => name === text);
+}
+
 /** The configuration in a ConfigMap's `data`. @throws PodnetError naming the key that is wrong */
 export function parseClusterConfig(data: Readonly<Record<string, string>>): ClusterConfig {
   const upstreams = data[keys.upstreams]?.split(/\s+/).filter((word) => word !== '') ?? [];
@@ -90,6 +106,7 @@ export function parseClusterConfig(data: Readonly<Record<string, string>>): Clus
     clusterDomain: setting(data, keys.clusterDomain, (value) => /^[a-z0-9.-]{1,200}$/.test(value)),
     upstreams,
     linkMode: linkModes.find((mode) => mode === linkMode) ?? 'routed',
+    serviceBackend: parseServiceBackend(data),
     ...(data[keys.mtuBytes] !== undefined && { mtuBytes: Number(setting(data, keys.mtuBytes, isMtu)) }),
   };
 }

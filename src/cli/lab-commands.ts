@@ -24,6 +24,7 @@ export function addLabCommands(program: Command): void {
     .option('--nodes <count>', 'how many nodes', wholeNumber)
     .option('--name <name>', 'of the cluster; several run side by side')
     .option('--link <kind>', "pods' links: routed (the default) or bridge")
+    .option('--service-backend <name>', 'of Services: nftables (the default), iptables or ipvs')
     .option('--mtu <bytes>', "of pods' links (default: that of the nodes' network)", wholeNumber)
     .option('--ip-family <which>', 'of pods and Services: ipv4, ipv6 or dual (default ipv4)')
     .option('--cidr <cidrs>', "pods' addresses (default 10.244.0.0/16; IPv6 fd00:10:244::/56)")
@@ -80,7 +81,7 @@ export function addLabCommands(program: Command): void {
   program
     .command('trace')
     .description('every hop of a packet from one pod to another, and the object that decides it')
-    .argument('<source>', 'POD, NAMESPACE/POD or deploy/NAME')
+    .argument('<source>', 'POD, NAMESPACE/POD, deploy/NAME, node/NAME or world')
     .argument('<destination>', 'POD, svc/NAME, NAME.NAMESPACE or ADDRESS, with :PORT')
     .addOption(nameOption())
     .addOption(outputOption())

@@ -7,6 +7,7 @@ const types = {
   name: 'string',
   nodes: 'number',
   link: 'string',
+  serviceBackend: 'string',
   mtu: 'number',
   ipFamily: 'string',
   cidr: 'string',

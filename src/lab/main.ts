@@ -8,6 +8,7 @@ import { stat } from 'node:fs/promises';
 import { closeOnExec, exitNow, mount } from '../kernel/ffi.ts';
 import { kernelFeatures } from '../kernel/features.ts';
 import { PodnetError, errorMessage } from '../model/errors.ts';
+import { requireBackend } from '../services/backends/factory.ts';
 import { listenControl } from './control/server.ts';
 import { createLabNode } from './nodes/node.ts';
 import { createLogger, errorText } from './log.ts';
@@ -66,6 +67,7 @@ async function main(): Promise<void> {
     createLabNode({ index, runtimeDirectory, options, log }),
   );
   requireKernelFeatures();
+  requireBackend(options.serviceBackend);
   const { createLab } = await import('./lab.ts');
   const lab = createLab(options, { nodes, runtimeDirectory, log });
   // Not `process.exit`, which waits for threads that may never listen. The kernel ends them and clears up.

@@ -10,6 +10,7 @@ import {
   type Cidr,
   type IpFamily,
 } from '../model/ip.ts';
+import { type BackendName, backendNames } from '../services/backends/switching.ts';
 import { mtuBytes as uplinkMtu } from './links/addresses.ts';
 
 /** Everything a lab can be told, complete and checked. Plain data: it crosses a process boundary as JSON. */
@@ -18,6 +19,8 @@ export interface LabOptions {
   readonly name: string;
   readonly nodes: number;
   readonly linkMode: LinkMode;
+  /** What carries Services out in the kernel. */
+  readonly serviceBackend: BackendName;
   /** Of the pods' links; that of the nodes' uplinks unless told. */
   readonly mtuBytes?: number;
   /** Of pods and Services; the first is the one a Service has when it does not say. */
@@ -37,6 +40,7 @@ export interface LabSettings {
   readonly name?: string;
   readonly nodes?: number;
   readonly link?: string;
+  readonly serviceBackend?: string;
   readonly mtu?: number;
   /** `ipv4`, `ipv6` or `dual`. */
   readonly ipFamily?: string;
@@ -183,6 +187,11 @@ export function labOptions(settings: LabSettings): LabOptions {
   if (linkMode === undefined) {
     refuse('link', `"${settings.link}" is not a kind of link`, 'Use --link routed or --link bridge.');
   }
+  const serviceBackend = backendNames.find((each) => each === (settings.serviceBackend ?? 'nftables'));
+  if (serviceBackend === undefined) {
+    const problem = `"${settings.serviceBackend}" is no backend for Services`;
+    refuse('serviceBackend', problem, `Use one of: ${backendNames.join(', ')}.`);
+  }
   const { mtu } = settings;
   if (mtu !== undefined && !(Number.isInteger(mtu) && mtu >= smallestMtu && mtu <= uplinkMtu)) {
     refuse(
@@ -215,6 +224,7 @@ export function labOptions(settings: LabSettings): LabOptions {
     name,
     nodes,
     linkMode,
+    serviceBackend,
     ...(mtu !== undefined && { mtuBytes: mtu }),
     ipFamilies: pods.map(({ family }) => family),
     clusterCidrs: pods.map(formatCidr),

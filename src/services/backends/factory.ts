@@ -1,9 +1,9 @@
 import { openIptables, type Iptables } from '../../kernel/iptables/iptables.ts';
 import type { Ipvs } from '../../kernel/ipvs/ipvs.ts';
 import { openIpvs } from '../../kernel/ipvs/kernel-ipvs.ts';
-import type { Netns } from '../../kernel/netns.ts';
-import type { Nftables } from '../../kernel/nftables/nftables.ts';
-import type { Rtnl } from '../../kernel/rtnl/rtnl.ts';
+import { type Netns, createNetns } from '../../kernel/netns.ts';
+import { type Nftables, openNftables } from '../../kernel/nftables/nftables.ts';
+import { type Rtnl, openRtnl } from '../../kernel/rtnl/rtnl.ts';
 import type { ServiceBackend } from './backend.ts';
 import { createIptablesBackend } from './iptables/iptables.ts';
 import { createIpvsBackend } from './ipvs/ipvs.ts';
@@ -15,7 +15,6 @@ export interface BackendFactoryOptions {
   /** Both of that namespace, and closed by whoever opened them. */
   readonly nftables: Nftables;
   readonly rtnl: Rtnl;
-  readonly nodeName: string;
 }
 
 /** Makes the backends of one node, for `createSwitchingBackend`, and holds the doors they share. */
@@ -26,14 +25,14 @@ export interface BackendFactory {
 }
 
 export function createBackendFactory(options: BackendFactoryOptions): BackendFactory {
-  const { netns, nftables, rtnl, nodeName } = options;
+  const { netns, nftables, rtnl } = options;
   let iptables: Iptables | undefined;
   let ipvs: Ipvs | undefined;
   return {
     create(name) {
       switch (name) {
         case 'nftables':
-          return createNftablesBackend({ nftables, nodeName });
+          return createNftablesBackend({ nftables });
         case 'iptables':
           return createIptablesBackend({ iptables: (iptables ??= openIptables({ netns })) });
         case 'ipvs':
@@ -45,4 +44,27 @@ export function createBackendFactory(options: BackendFactoryOptions): BackendFac
       ipvs?.close();
     },
   };
+}
+
+/**
+ * Tries a backend with no Services in a network namespace of its own.
+ * @throws PodnetError naming the program or the feature of the kernel that it needs, and how to get it
+ */
+export function requireBackend(name: BackendName): void {
+  const netns = createNetns();
+  const [nftables, rtnl] = [openNftables({ netns }), openRtnl({ netns })];
+  const factory = createBackendFactory({ netns, nftables, rtnl });
+  try {
+    factory.create(name).sync({
+      node: { name: '', addresses: [], podCidrs: [], nodePortAddresses: [] },
+      ports: new Map(),
+      ignored: new Map(),
+      health: new Map(),
+    });
+  } finally {
+    factory.close();
+    rtnl.close();
+    nftables.close();
+    netns.close();
+  }
 }

@@ -128,10 +128,10 @@ export class FamilyRules {
 
   #shared(): ReturnType<typeof sharedChains> {
     const sorted = [...this.#ports].toSorted(([a], [b]) => (a < b ? -1 : 1));
-    const clusterIps = new Map<string, string>();
+    const clusterIps = new Set<string>();
     for (const [key] of sorted) {
-      for (const { kind, address, service } of this.#fronts.get(key)?.values() ?? []) {
-        if (kind === 'clusterIP') clusterIps.set(address, service);
+      for (const { kind, address } of this.#fronts.get(key)?.values() ?? []) {
+        if (kind === 'clusterIP') clusterIps.add(address);
       }
     }
     return sharedChains(

@@ -43,7 +43,7 @@ test('sync() writes the chains of a Service as kube-proxy draws them', () => {
   const [one, two] = web.inside.endpoints.map((endpoint) => chainName('KUBE-SEP-', web, endpoint));
   assert.deepEqual(nat?.get('KUBE-SERVICES'), [
     `-d 10.96.0.1/32 -p tcp -m comment --comment "default/web:http cluster IP" -m tcp --dport 80 -j ${svc}`,
-    '-d 10.96.0.1/32 -m comment --comment "default/web has no such port" -j KUBE-MARK-REJECT',
+    '-d 10.96.0.1/32 -m comment --comment "no port of the Service" -j KUBE-MARK-REJECT',
     '-d 172.18.0.11/32 -m comment --comment "kubernetes service nodeports; NOTE: this must be the last rule in this chain" -j KUBE-NODEPORTS',
   ]);
   assert.deepEqual(nat?.get(svc), [

@@ -17,8 +17,8 @@ const REJECT = '0x8000/0x8000';
 export interface SharedOptions {
   readonly family: 4 | 6;
   readonly node: NodeFacts;
-  /** Every cluster IP and the Service it belongs to, in order. */
-  readonly clusterIps: readonly (readonly [address: string, service: string])[];
+  /** Every cluster IP, in order. */
+  readonly clusterIps: readonly string[];
 }
 
 export function sharedChains(ports: readonly PortChains[], options: SharedOptions): SharedChains {
@@ -33,8 +33,7 @@ export function sharedChains(ports: readonly PortChains[], options: SharedOption
       [
         ...all('services'),
         ...clusterIps.map(
-          ([address, service]) =>
-            `-d ${single(address)} ${comment(`${service} has no such port`)} -j ${CHAINS.markReject}`,
+          (address) => `-d ${single(address)} ${comment('no port of the Service')} -j ${CHAINS.markReject}`,
         ),
         ...nodePortAddresses(node, family).map(
           (address) => `-d ${single(address)} ${nodePortsRule} -j ${CHAINS.nodePorts}`,

@@ -5,7 +5,7 @@ import { hostInterfaceName } from '../cni/pod-link-plan.ts';
 import { sandboxId } from '../lab/kubelet/sandbox.ts';
 import { compare } from '../trace/compare.ts';
 import { printTrace } from '../trace/print.ts';
-import type { Protocol } from '../trace/trace.ts';
+import type { Protocol, Trace } from '../trace/trace.ts';
 import { createTraceView, type TraceView } from '../trace/view.ts';
 import { tracePacket } from '../trace/walk.ts';
 import { withCluster } from './cluster.ts';
@@ -25,7 +25,11 @@ export interface TraceOptions {
 
 const style = { strong: out.bold, faint: out.dim, good: out.green, bad: out.red };
 
-async function loadView(client: Client): Promise<TraceView> {
+/** The objects of a cluster, as traces and explanations of Services need them. */
+export async function loadView(
+  client: Client,
+  { worldAddresses }: { worldAddresses?: readonly string[] } = {},
+): Promise<TraceView> {
   const [config, ...lists] = await Promise.all([
     readClusterConfig(client),
     client.list(pods),
@@ -46,9 +50,12 @@ async function loadView(client: Client): Promise<TraceView> {
     clusterDomain: config.clusterDomain,
     clusterDns: config.clusterDns,
     clusterCidrs: config.clusterCidrs,
+    ...(worldAddresses && { worldAddresses }),
     hostInterface: ({ metadata }) => hostInterfaceName(sandboxId(metadata?.uid ?? '')),
   });
 }
+
+const arrives = ({ outcome }: Trace): boolean => outcome !== 'rejected' && outcome !== 'dropped';
 
 /** `podnet trace`. Resolves with the exit code: 1 when the packet does not arrive, or not as predicted. */
 export async function trace({
@@ -58,14 +65,15 @@ export async function trace({
   explain = false,
   ...request
 }: TraceOptions): Promise<number> {
-  return withCluster(name, async ({ client, control }) => {
-    const view = await loadView(client);
+  return withCluster(name, async ({ client, control, info }) => {
+    const world = info.namespaces.find(({ kind }) => kind === 'world');
+    const view = await loadView(client, world && { worldAddresses: world.addresses });
     const columns = process.stdout.isTTY ? process.stdout.columns : undefined;
     const predicted = tracePacket(view, request);
     if (!observe) {
       if (!printData(predicted, output))
         printResult(printTrace(predicted, { style, explain, columns }).trimEnd());
-      return predicted.outcome === 'rejected' ? 1 : 0;
+      return arrives(predicted) ? 0 : 1;
     }
     const observation = await control.call('observe', { trace: predicted });
     const { endpoint } = observation;
@@ -74,6 +82,6 @@ export async function trace({
     if (!printData({ predicted: followed, observation, comparison }, output)) {
       printResult(printTrace(followed, { style, explain, comparison, columns }).trimEnd());
     }
-    return comparison.agrees && followed.outcome !== 'rejected' ? 0 : 1;
+    return comparison.agrees && arrives(followed) ? 0 : 1;
   });
 }

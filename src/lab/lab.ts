@@ -167,7 +167,7 @@ export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }:
     },
     async observe(trace) {
       const { client } = await started.promise;
-      return observeInLab(client, nodes, trace);
+      return observeInLab(client, { nodes, world: underlay.worldNetns }, trace);
     },
     async stop() {
       stopping.abort();

@@ -11,7 +11,7 @@ const maxPods = 32;
 /** Pods a packet of this trace starts at or may come to, `namespace/name`. */
 function podsOf({ source, hops, endpoints }: Trace): string[] {
   const keys = [
-    `${source.namespace}/${source.name}`,
+    ...(source.kind === 'pod' ? [`${source.namespace}/${source.name}`] : []),
     ...hops.flatMap(({ place }) => (place.kind === 'pod' ? [`${place.namespace}/${place.name}`] : [])),
     ...endpoints.flatMap(({ pod }) => (pod === undefined ? [] : [pod])),
   ];
@@ -38,7 +38,7 @@ async function openPodNetns(
 /** Sends a real packet along a trace through the lab's namespaces. */
 export async function observeInLab(
   client: Client,
-  nodes: readonly LabNode[],
+  { nodes, world }: { nodes: readonly LabNode[]; world: Netns },
   trace: Trace,
 ): Promise<Observation> {
   const opened = new Map<string, Netns>();
@@ -48,7 +48,7 @@ export async function observeInLab(
       if (netns !== undefined) opened.set(key, netns);
     }
     const nodeNetns = new Map(nodes.map(({ name, netns }) => [name, netns]));
-    return await observe({ trace, nodes: nodeNetns, pods: opened });
+    return await observe({ trace, nodes: nodeNetns, pods: opened, world });
   } finally {
     for (const netns of opened.values()) netns.close();
   }

@@ -81,7 +81,7 @@ function differencesOf(hop: Hop, observed: ObservedPlace): string[] {
     differences.push(`${what} is ${found ?? 'none'}, not ${predicted}`);
   };
   check('the incoming interface', hop.inputInterface, observed.inputInterface);
-  if (hop.action === 'reject') {
+  if (hop.action === 'reject' || hop.action === 'drop') {
     if (observed.after !== undefined)
       differences.push(`the packet went on to ${destinationOf(observed.after)}`);
     return differences;
@@ -106,6 +106,7 @@ function fateDifferences({ outcome, hops }: Trace, { reply, places }: Observatio
     const isLimited = hops.at(-1)?.decidedBy?.kind !== 'Service';
     return reply === 'silence' && isLimited ? [] : [`the sender was to be refused, but: ${reply}`];
   }
+  if (outcome === 'dropped' && reply !== 'silence') return [`nobody was to answer, but: ${reply}`];
   if (reply !== 'unreachable') return [];
   const last = places.at(-1);
   return [

@@ -1,42 +1,54 @@
 import { explainRecord, printData, type PlannedRecord } from '../dns/zone/plan.ts';
 import { PodnetError } from '../model/errors.ts';
-import type { Pod, Service } from '../model/objects.ts';
-import { findPort, type PlannedPort } from '../services/plan.ts';
+import { nodeAddresses, podAddresses } from '../model/addresses.ts';
+import type { Node, Pod, Service } from '../model/objects.ts';
 import { resolveName, usesClusterDns } from './name-hop.ts';
 import { resolveDestination } from './request.ts';
+import type { Source } from './sources.ts';
 import type { Hop, Protocol } from './trace.ts';
-import { podAddresses } from '../model/addresses.ts';
 import { sameFamily, type TraceView } from './view.ts';
 
 /** Where the source sends its packet, before any Service's choice. */
 export interface Aim {
   readonly address: string;
   readonly port: number;
-  /** The Service's port, when the address is a Service's. */
-  readonly service?: PlannedPort;
   /** How the source learned the address, when it was given a name. */
   readonly nameHop?: Hop;
 }
 
-export interface AimOptions {
-  readonly source: Pod;
-  readonly sourceAddresses: readonly string[];
+export interface AimRequest {
+  readonly source: Source;
   readonly namespace: string;
   readonly protocol: Protocol;
 }
 
+interface AimOptions extends AimRequest {
+  readonly sourceAddresses: readonly string[];
+}
+
 /** Finds out what a destination is and which address and port the source uses for it. Throws `PodnetError`. */
-export function takeAim(view: TraceView, text: string, options: AimOptions): Aim {
+export function takeAim(view: TraceView, text: string, request: AimRequest): Aim {
+  const options: AimOptions = { ...request, sourceAddresses: request.source.addresses };
   const destination = resolveDestination(view, text, options.namespace);
+  if (destination.kind === 'node') return aimAtNode(destination.node, destination.port, options);
   if (destination.kind === 'pod') return aimAtPod(destination.pod, destination.port, options);
   if (destination.kind === 'address') return aimAtAddress(view, destination, options);
   if (destination.kind === 'name') return aimAtName(view, destination.name, destination.port, options);
   const { metadata, spec } = destination.service;
+  const { source } = options;
+  if (source.kind === 'world') return aimFromWorld(view, destination.service, destination.port, options);
   const address = sameFamilyAddress(spec, options.sourceAddresses);
-  if (address !== undefined && !usesClusterDns(view, options.source)) {
+  if (address !== undefined && (source.kind === 'node' || !usesClusterDns(view, source.pod))) {
     return aimAtAddress(view, { address, port: destination.port }, options);
   }
-  const isNear = metadata?.namespace === options.source.metadata?.namespace;
+  if (source.kind === 'node') {
+    throw new PodnetError(`A node's own processes do not ask the cluster DNS for Service ${metadata?.name}`, {
+      code: 'trace-other-resolver',
+      where: `Service ${metadata?.namespace}/${metadata?.name} spec.clusterIP: ${spec?.clusterIP ?? 'none'}`,
+      fix: 'Trace to an address, or from a pod.',
+    });
+  }
+  const isNear = metadata?.namespace === source.pod.metadata?.namespace;
   const name = isNear ? (metadata?.name ?? '') : `${metadata?.name}.${metadata?.namespace}`;
   return aimAtName(view, name, destination.port, options);
 }
@@ -99,7 +111,7 @@ function aimAtAddress(
     });
   }
   const service = serviceByAddress(view, address);
-  if (service !== undefined) return aimAtServiceAddress(view, service, { address, port, ...options });
+  if (service !== undefined) return aimAtServiceAddress(service, { address, port, ...options });
   const pod = view.podByAddress(address);
   if (pod !== undefined) return { address, port: podPort(pod, port, options.protocol) };
   const number = parsePort(port);
@@ -113,18 +125,61 @@ function aimAtAddress(
 
 function serviceByAddress({ services }: TraceView, address: string): Service | undefined {
   return services.find(
-    ({ spec }) => spec?.clusterIPs?.includes(address) === true || spec?.clusterIP === address,
+    (service) => service.spec?.clusterIP === address || addressesOf(service).includes(address),
+  );
+}
+
+/** Cluster IPs, and the addresses that others than pods use: of load balancers first. */
+function addressesOf(service: Service): readonly string[] {
+  return [...(service.spec?.clusterIPs ?? []), ...externalAddresses(service)];
+}
+
+function externalAddresses({ spec, status }: Service): readonly string[] {
+  const ingress = (status?.loadBalancer?.ingress ?? []).flatMap(({ ip }) => (ip ? [ip] : []));
+  return [...ingress, ...(spec?.externalIPs ?? [])];
+}
+
+/** By the address of a load balancer, an external IP, or else a node port of the first node. */
+function aimFromWorld(view: TraceView, service: Service, port: string | undefined, options: AimOptions): Aim {
+  const { sourceAddresses, protocol } = options;
+  const address = externalAddresses(service).find((each) => sameFamily(sourceAddresses, each) !== undefined);
+  if (address !== undefined) return aimAtAddress(view, { address, port }, options);
+  const number = servicePort(service, port, protocol);
+  const found = service.spec?.ports?.find(
+    (each) => each.port === number && (each.protocol ?? 'TCP').toLowerCase() === protocol,
+  );
+  const [node] = view.nodes;
+  if (node !== undefined && found?.nodePort) return aimAtNode(node, String(found.nodePort), options);
+  const { namespace, name } = service.metadata ?? {};
+  throw new PodnetError(`Service ${namespace}/${name} cannot be reached from outside the cluster`, {
+    code: 'trace-not-exposed',
+    where: `Service ${namespace}/${name} spec.type: ${service.spec?.type ?? 'ClusterIP'}`,
+    fix: 'Give it type NodePort or LoadBalancer, or trace from a pod.',
+  });
+}
+
+function aimAtNode(node: Node, port: string | undefined, { sourceAddresses }: AimOptions): Aim {
+  const address = nodeAddresses(node).find((each) => sameFamily(sourceAddresses, each) !== undefined);
+  const number = parsePort(port);
+  const name = node.metadata?.name ?? '';
+  if (address !== undefined && number !== undefined) return { address, port: number };
+  throw new PodnetError(
+    address === undefined
+      ? `Node ${name} and the source have no IP family in common`
+      : `No port is given for node ${name}`,
+    {
+      code: address === undefined ? 'trace-no-common-family' : 'trace-unknown-port',
+      where: `Node ${name} status.addresses`,
+      fix: address === undefined ? 'Trace to another address.' : `Write ${name}:PORT.`,
+    },
   );
 }
 
 function aimAtServiceAddress(
-  view: TraceView,
   service: Service,
   { address, port, protocol }: { address: string; port: string | undefined; protocol: Protocol },
 ): Aim {
-  const number = servicePort(service, port, protocol);
-  const planned = findPort(view.servicePlan, { address, port: number, protocol });
-  return planned === undefined ? { address, port: number } : { address, port: number, service: planned };
+  return { address, port: servicePort(service, port, protocol) };
 }
 
 function servicePort(service: Service, wanted: string | undefined, protocol: Protocol): number {
@@ -158,7 +213,15 @@ function servicePort(service: Service, wanted: string | undefined, protocol: Pro
 }
 
 function aimAtName(view: TraceView, name: string, port: string | undefined, options: AimOptions): Aim {
-  const { source, sourceAddresses, protocol } = options;
+  const { sourceAddresses, protocol } = options;
+  if (options.source.kind !== 'pod') {
+    throw new PodnetError(`Only pods ask the cluster DNS for ${name}`, {
+      code: 'trace-other-resolver',
+      where: name,
+      fix: 'Trace from a pod, or to svc/NAME or an address.',
+    });
+  }
+  const source = options.source.pod;
   const { records, tried, name: found } = resolveName(view, source, name);
   const usable = records.filter(({ data }) => sameFamily(sourceAddresses, printData(data)) !== undefined);
   const [record] = usable;

@@ -37,6 +37,8 @@ export interface ObserveOptions {
   readonly nodes: ReadonlyMap<string, Netns>;
   /** By `namespace/name`: the source, and what of the destinations is at hand. */
   readonly pods: ReadonlyMap<string, Netns>;
+  /** Of a machine beside the cluster. */
+  readonly world?: Netns;
   /** To wait for an answer. 2000 unless told. */
   readonly timeoutMs?: number;
 }
@@ -54,19 +56,25 @@ export async function observe({
   trace,
   nodes,
   pods,
+  world,
   timeoutMs = 2000,
 }: ObserveOptions): Promise<Observation> {
   const { source, protocol } = trace;
   const sourcePod = `${source.namespace}/${source.name}`;
   const sender = trace.hops.find(({ action }) => action !== 'resolve');
   const sourceNetns =
-    pods.get(sourcePod) ?? (sender?.place.kind === 'node' ? nodes.get(source.node) : undefined);
+    source.kind === 'world'
+      ? world
+      : (pods.get(sourcePod) ?? (sender?.place.kind === 'node' ? nodes.get(source.node) : undefined));
   if (sourceNetns === undefined || sender === undefined) {
-    throw new PodnetError(`The network namespace of pod ${sourcePod} is not at hand`, {
-      code: 'trace-not-observable',
-      where: `pod ${sourcePod}`,
-      fix: 'Only pods of a lab cluster can send real packets for a trace.',
-    });
+    throw new PodnetError(
+      `The network namespace of ${source.kind} ${source.kind === 'pod' ? sourcePod : source.name} is not at hand`,
+      {
+        code: 'trace-not-observable',
+        where: `pod ${sourcePod}`,
+        fix: 'Only what is in a lab cluster can send real packets for a trace.',
+      },
+    );
   }
   const taps: Tap[] = [];
   const flow = openFlow(sourceNetns, { protocol, source: sender.packet.source });

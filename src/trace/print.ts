@@ -195,7 +195,8 @@ export function printOutcome(trace: Trace, style: TraceStyle = PLAIN): string {
   const where = last === undefined ? '' : printPlace(last.place);
   const mtus = trace.hops.flatMap(({ mtuBytes }) => (mtuBytes === undefined ? [] : [mtuBytes]));
   const mtu = mtus.length > 0 ? `, MTU ${Math.min(...mtus)}` : '';
-  if (trace.outcome === 'rejected') return `${style.bad('rejected')} by ${where}: ${last?.summary}`;
+  if (trace.outcome === 'rejected' || trace.outcome === 'dropped')
+    return `${style.bad(trace.outcome)} by ${where}: ${last?.summary}`;
   if (trace.outcome === 'leaves the cluster') {
     return `${style.good('leaves the cluster')} as ${last?.packet.source}${mtu}`;
   }

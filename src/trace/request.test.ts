@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 
 import { fixtureView } from './fixture.ts';
-import { parseTarget, resolveDestination, resolveSource } from './request.ts';
+import { nodeOfTarget, parseTarget, resolveDestination, resolveSource } from './request.ts';
 
 const view = fixtureView();
 
@@ -66,10 +66,7 @@ test('resolveSource says what there is instead', () => {
     ['nobody', 'trace-unknown-target', /There are: .*client/],
     ['web', 'trace-unknown-target', /Did you mean other\/web or deploy\/web|Did you mean other\/web/],
     ['svc/web', 'trace-source-not-a-pod', /deploy\/NAME/],
-    ['world', 'trace-source-not-a-pod', /kubectl get pods/],
-    ['node-1', 'trace-source-not-a-pod', /kubectl get pods/],
-    ['node/node-1', 'trace-source-not-a-pod', /kubectl get pods/],
-    ['172.18.0.2', 'trace-source-not-a-pod', /kubectl get pods/],
+    ['172.18.0.2', 'trace-unknown-pod', /kubectl get pods/],
     ['pod/world', 'trace-unknown-target', /There are: /],
     ['deploy/empty', 'trace-deployment-without-pods', /kubectl describe deployment -n default empty/],
     ['deploy/nobody', 'trace-unknown-target', /There are: .*deploy\/web/],
@@ -81,10 +78,20 @@ test('resolveSource says what there is instead', () => {
   assert.throws(() => resolveSource(view, '10.9.9.9', 'default'), { code: 'trace-unknown-pod' });
 });
 
-test('resolveSource says that only pods can send so far', () => {
-  assert.throws(() => resolveSource(view, 'node-1', 'default'), {
-    message: /^Only pods can be the source of a trace so far, not node node-1/,
-  });
+test('nodeOfTarget takes nodes by kind, address and bare name', () => {
+  const find = (text: string) => nodeOfTarget(view, parseTarget(text), 'default')?.metadata?.name;
+  assert.deepEqual(['node/node-1', 'node-2:30080', '172.18.0.3:80'].map(find), [
+    'node-1',
+    'node-2',
+    'node-2',
+  ]);
+  assert.deepEqual(['client', 'web', 'deploy/web', '10.244.1.5'].map(find), [
+    undefined,
+    undefined,
+    undefined,
+    undefined,
+  ]);
+  assert.throws(() => find('node/node-9'), { code: 'trace-unknown-node', fix: /node-1, node-2/ });
 });
 
 test('resolveDestination finds a Service by its name and namespace', () => {

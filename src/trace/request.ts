@@ -1,15 +1,15 @@
 import { isPodReady } from '../model/conditions.ts';
 import { PodnetError } from '../model/errors.ts';
 import { formatIp, tryParseIp } from '../model/ip.ts';
-import type { Pod, Service } from '../model/objects.ts';
+import type { Node, Pod, Service } from '../model/objects.ts';
 import { compileLabelSelector, matchesSelector } from '../model/selectors.ts';
 import type { Protocol } from './trace.ts';
 import { podAddresses } from '../model/addresses.ts';
 import { type TraceView } from './view.ts';
 
 /**
- * What a person types. Sources: `POD`, `NAMESPACE/POD`, `pod/NAME`, `deploy/NAME`, each kind also behind a namespace
- * (`shop/deploy/web`). Destinations: the same, `svc/NAME`, `svc/NAME.NAMESPACE`, a Service's bare name, a DNS name (`api.shop`,
+ * What a person types. Sources: `world`, `node/NAME`, `POD`, `NAMESPACE/POD`, `pod/NAME`, `deploy/NAME`, each kind also behind a namespace
+ * (`shop/deploy/web`). Destinations: the same but the world, `svc/NAME`, `svc/NAME.NAMESPACE`, a Service's bare name, a DNS name (`api.shop`,
  * `api.shop.svc.cluster.local`) or an address; with `:PORT`, a number or the name of a Service's port.
  */
 export interface TraceRequest {
@@ -90,8 +90,6 @@ export function resolveSource(view: TraceView, text: string, namespace: string):
   if (target.kind === 'address') {
     const pod = view.podByAddress(formatIp(tryParseIp(target.name) ?? { family: 4, value: 0n }));
     if (pod !== undefined) return pod;
-    const node = view.nodeByAddress(target.name);
-    if (node !== undefined) throw notAPod(text, `node ${node.metadata?.name}`);
     throw new PodnetError(`No pod has the address ${target.name}`, {
       code: 'trace-unknown-pod',
       where: text,
@@ -106,8 +104,6 @@ export function resolveSource(view: TraceView, text: string, namespace: string):
     });
   }
   const where = target.namespace ?? namespace;
-  const place = placeWithoutPods(view, target);
-  if (place !== undefined && findPod(view, where, target.name) === undefined) throw notAPod(text, place);
   const pod =
     target.kind === 'deployment'
       ? podOfDeployment(view, where, target.name)
@@ -116,26 +112,34 @@ export function resolveSource(view: TraceView, text: string, namespace: string):
   return requireAddress(pod);
 }
 
-/** What a source names that is a place of the cluster but no pod: `node node-1`, `the world outside`. */
-function placeWithoutPods({ nodes }: TraceView, { kind, namespace, name }: ParsedTarget): string | undefined {
+/**
+ * The node that `node/NAME`, its address or its bare name means, where no pod or Service is called so. Throws
+ * `PodnetError` when it must be a node and there is none.
+ */
+export function nodeOfTarget(view: TraceView, target: ParsedTarget, inNamespace: string): Node | undefined {
+  const { kind, namespace, name } = target;
+  const { nodes } = view;
+  if (kind === 'address') return view.nodeByAddress(name);
   if (kind !== 'unknown') return undefined;
-  if (namespace === undefined && name === 'world') return 'the world outside';
-  const mayBeNode = namespace === undefined || NODE_KINDS.has(namespace);
-  return mayBeNode && nodes.some(({ metadata }) => metadata?.name === name) ? `node ${name}` : undefined;
+  const node = nodes.find(({ metadata }) => metadata?.name === name);
+  if (namespace === undefined) {
+    const isOther = findPod(view, inNamespace, name) ?? findService(view, inNamespace, name);
+    return isOther === undefined ? node : undefined;
+  }
+  if (!NODE_KINDS.has(namespace) || node !== undefined) return NODE_KINDS.has(namespace) ? node : undefined;
+  if (findPod(view, namespace, name) !== undefined) return undefined;
+  throw new PodnetError(`There is no node ${name}`, {
+    code: 'trace-unknown-node',
+    where: target.text,
+    fix: `The nodes are: ${nodes.map(({ metadata }) => metadata?.name).join(', ') || 'none'}.`,
+  });
 }
 
 const NODE_KINDS: ReadonlySet<string> = new Set(['no', 'node', 'nodes']);
 
-function notAPod(text: string, place: string): PodnetError {
-  return new PodnetError(`Only pods can be the source of a trace so far, not ${place}`, {
-    code: 'trace-source-not-a-pod',
-    where: text,
-    fix: 'Name a pod, NAMESPACE/POD or deploy/NAME; see: kubectl get pods -A -o wide',
-  });
-}
-
 export type ResolvedDestination =
   | { readonly kind: 'pod'; readonly pod: Pod; readonly port: string | undefined }
+  | { readonly kind: 'node'; readonly node: Node; readonly port: string | undefined }
   | { readonly kind: 'service'; readonly service: Service; readonly port: string | undefined }
   | { readonly kind: 'address'; readonly address: string; readonly port: string | undefined }
   | { readonly kind: 'name'; readonly name: string; readonly port: string | undefined };
@@ -147,6 +151,8 @@ export function resolveDestination(view: TraceView, text: string, namespace: str
   if (target.kind === 'address') {
     return { kind: 'address', address: formatIp(tryParseIp(target.name) ?? { family: 4, value: 0n }), port };
   }
+  const node = nodeOfTarget(view, target, namespace);
+  if (node !== undefined) return { kind: 'node', node, port };
   const where = target.namespace ?? namespace;
   if (target.kind === 'deployment') {
     const pod = podOfDeployment(view, where, target.name);

@@ -10,7 +10,7 @@ export interface Decision {
   readonly value: string;
 }
 
-/** Where a packet is: in a pod's network namespace or in a node's. */
+/** Where a packet is: in a pod's network namespace, in a node's, or outside the cluster. */
 export interface Place {
   readonly kind: 'pod' | 'node' | 'outside';
   /** Of a pod. */
@@ -38,6 +38,8 @@ export type HopAction =
   | 'masquerade'
   | 'route'
   | 'deliver'
+  /** Nobody hears of it any more. */
+  | 'drop'
   /** Refused at once: the sender gets an ICMP error or a reset. */
   | 'reject';
 
@@ -72,9 +74,16 @@ export interface TraceEndpoint {
   readonly node?: string;
 }
 
-/** A packet's way from one pod to wherever it is sent, hop by hop. Plain data: it can be sent as JSON. */
+/** A packet's way from a pod, a node or the world to wherever it is sent, hop by hop. Plain data: it can be sent as JSON. */
 export interface Trace {
-  readonly source: { readonly namespace: string; readonly name: string; readonly node: string };
+  readonly source: {
+    readonly kind: 'pod' | 'node' | 'world';
+    /** Of a pod. */
+    readonly namespace: string;
+    readonly name: string;
+    /** Empty for the world. */
+    readonly node: string;
+  };
   /** As asked for: `svc/api:80`. */
   readonly destination: string;
   readonly protocol: Protocol;
@@ -83,7 +92,7 @@ export interface Trace {
   readonly endpoints: readonly (TraceEndpoint & { readonly followed: boolean })[];
   /** What the sender's packets are addressed to, before any Service's choice. */
   readonly aim: { readonly address: string; readonly port: number };
-  readonly outcome: 'delivered' | 'rejected' | 'leaves the cluster';
+  readonly outcome: 'delivered' | 'rejected' | 'dropped' | 'leaves the cluster';
   /** Whether the destination sees the sender's own address. */
   readonly sourceKept: boolean;
 }

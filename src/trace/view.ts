@@ -15,6 +15,7 @@ import {
   objectKey,
 } from '../model/objects.ts';
 import { compile as compileServices } from '../services/compile.ts';
+import { nodeFactsOf } from '../services/node-facts.ts';
 import type { ServicePlan } from '../services/plan.ts';
 
 /** The objects a trace is made of, and the cluster's settings that no object says. */
@@ -31,6 +32,8 @@ export interface TraceObjects {
   readonly clusterCidrs: readonly string[];
   /** Of the nodes' uplinks and the pods' links; 1500 unless told. */
   readonly mtuBytes?: number;
+  /** Of a machine on the nodes' network that is no node; addresses of documentation unless told. */
+  readonly worldAddresses?: readonly string[];
   /** The name of the node's end of a pod's link, where it is known. */
   readonly hostInterface?: (pod: Pod) => string | undefined;
 }
@@ -38,7 +41,10 @@ export interface TraceObjects {
 /** The objects with the plans every capability makes of them, each compiled when first needed. */
 export interface TraceView extends TraceObjects {
   readonly mtuBytes: number;
-  readonly servicePlan: ServicePlan;
+  /** Of a machine beside the cluster. */
+  readonly worldAddresses: readonly string[];
+  /** What a node does for every Service. */
+  servicePlan(nodeName: string): ServicePlan;
   readonly zone: Zone;
   routePlan(nodeName: string): RoutePlan;
   /** By address; not of pods on their node's own network. */
@@ -61,15 +67,23 @@ export function createTraceView(objects: TraceObjects): TraceView {
     objects.nodes.flatMap((node) => nodeAddresses(node).map((address) => [address, node])),
   );
   const routePlans = new Map<string, RoutePlan>();
-  let servicePlan: ServicePlan | undefined;
+  const servicePlans = new Map<string, ServicePlan>();
   let zone: Zone | undefined;
   return {
     ...objects,
     mtuBytes: objects.mtuBytes ?? 1500,
-    get servicePlan() {
-      return (servicePlan ??= compileServices(objects.services, objects.endpointSlices, {
-        localAddresses: objects.clusterDns,
-      }));
+    worldAddresses: objects.worldAddresses ?? ['198.51.100.1', '2001:db8::1'],
+    servicePlan(nodeName) {
+      let plan = servicePlans.get(nodeName);
+      if (plan === undefined) {
+        const node = objects.nodes.find(({ metadata }) => metadata?.name === nodeName);
+        plan = compileServices(objects.services, objects.endpointSlices, {
+          localAddresses: objects.clusterDns,
+          ...(node && { node: nodeFactsOf(node) }),
+        });
+        servicePlans.set(nodeName, plan);
+      }
+      return plan;
     },
     get zone() {
       return (zone ??= compileZone(objects));

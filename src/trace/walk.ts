@@ -1,12 +1,12 @@
 import { GATEWAYS } from '../cni/pod-link-plan.ts';
 import { isMasqueraded, type PlannedRoute, printRoute, routeFor } from '../fabric/plan.ts';
+import { nodeAddresses } from '../model/addresses.ts';
 import { PodnetError } from '../model/errors.ts';
 import { tryParseIp } from '../model/ip.ts';
 import type { Node, Pod } from '../model/objects.ts';
-import { hostPort, type PlannedEndpoint, type PlannedPort } from '../services/plan.ts';
+import { type ClientKind, findPort, hostPort } from '../services/plan.ts';
 import {
   clusterDnsDecision,
-  endpointDecision,
   nameOf,
   networkDecision,
   nodeAddressDecision,
@@ -19,191 +19,223 @@ import {
   serviceDecision,
 } from './decisions.ts';
 import { type Aim, takeAim } from './destination.ts';
-import { resolveSource, type TraceRequest } from './request.ts';
-import type { Decision, Hop, HopPacket, Place, Trace, TraceEndpoint } from './trace.ts';
-import { nodeAddresses, podAddresses } from '../model/addresses.ts';
+import type { TraceRequest } from './request.ts';
+import { type ServiceStep, endpointsOf, masqueradeReason, stepThroughService } from './service-hop.ts';
+import { type Source, findSource, printedSource } from './sources.ts';
+import type { Decision, Hop, HopPacket, Place, Protocol, Trace } from './trace.ts';
 import { sameFamily, type TraceView } from './view.ts';
 
 /**
- * Predicts the way of a packet from a pod: what the plans of every node on the way do with it, and which object and
- * field decides each step. Touches no kernel. Throws `PodnetError` when the request makes no sense of the objects.
+ * Predicts the way of a packet: what the plans of every node on the way do with it, and which object and field
+ * decides each step. Touches no kernel. Throws `PodnetError` when the request makes no sense of the objects.
  */
 export function tracePacket(view: TraceView, request: TraceRequest): Trace {
   const namespace = request.namespace ?? 'default';
   const protocol = request.protocol ?? 'tcp';
-  const pod = resolveSource(view, request.source, namespace);
-  const node = nodeOf(view, pod);
-  const aim = takeAim(view, request.destination, {
-    source: pod,
-    sourceAddresses: podAddresses(pod),
-    namespace,
-    protocol,
-  });
-  const walk = new Walk(view, { pod, node, aim });
-  const endpoints = endpointsOf(aim.service);
-  const followed = chooseEndpoint(aim.service, request.endpoint);
-  const outcome = walk.run(followed);
+  const source = findSource(view, request.source, namespace);
+  const aim = takeAim(view, request.destination, { source, namespace, protocol });
+  const walk = new Walk(view, { source, aim, protocol, endpoint: request.endpoint });
+  const outcome = walk.run();
   return {
-    source: { namespace: pod.metadata?.namespace ?? '', name: pod.metadata?.name ?? '', node: nameOf(node) },
+    source: printedSource(source),
     destination: request.destination,
     protocol,
     hops: walk.hops,
-    endpoints: endpoints.map((endpoint) =>
-      Object.assign(endpoint, {
-        followed: endpoint.address === followed?.address && endpoint.port === followed.port,
-      }),
-    ),
+    endpoints: walk.step === undefined ? [] : endpointsOf(walk.step),
     aim: { address: aim.address, port: aim.port },
     outcome,
-    sourceKept: outcome !== 'rejected' && walk.hops.every(({ action }) => action !== 'masquerade'),
+    sourceKept:
+      outcome !== 'rejected' &&
+      outcome !== 'dropped' &&
+      walk.hops.every(({ action }) => action !== 'masquerade'),
   };
+}
+
+interface WalkOptions {
+  readonly source: Source;
+  readonly aim: Aim;
+  readonly protocol: Protocol;
+  readonly endpoint: string | undefined;
+}
+
+/** What a node must know of a packet that comes to it. */
+interface Arrival {
+  readonly node: Node;
+  /** Undefined for what the node itself sends. */
+  readonly input: string | undefined;
+  readonly client: ClientKind;
 }
 
 /** Every node a packet passes is asked the same questions in the kernel's order: Service, route, masquerade. */
 class Walk {
   readonly hops: Hop[] = [];
+  /** What a Service made of the packet. */
+  step: ServiceStep | undefined;
   readonly #view: TraceView;
-  readonly #pod: Pod;
-  readonly #node: Node;
-  readonly #aim: Aim;
+  readonly #options: WalkOptions;
+  /** Who asked, as the node whose Service rules met the packet saw it. */
+  #client: ClientKind = 'outside';
   #packet: HopPacket;
 
-  constructor(view: TraceView, { pod, node, aim }: { pod: Pod; node: Node; aim: Aim }) {
+  constructor(view: TraceView, options: WalkOptions) {
     this.#view = view;
-    this.#pod = pod;
-    this.#node = node;
-    this.#aim = aim;
-    const source = sameFamily(podAddresses(pod), aim.address) ?? podAddresses(pod)[0] ?? '';
-    this.#packet = { source, destination: aim.address, destinationPort: aim.port };
+    this.#options = options;
+    const { source, aim } = options;
+    const own = sameFamily(source.addresses, aim.address) ?? source.addresses[0] ?? '';
+    this.#packet = { source: own, destination: aim.address, destinationPort: aim.port };
   }
 
-  run(endpoint: PlannedEndpoint | undefined): Trace['outcome'] {
-    const { nameHop, service } = this.#aim;
-    if (nameHop !== undefined) this.hops.push(nameHop);
-    let input: string | undefined;
-    if (service === undefined && this.#staysInside()) return this.#deliverInside();
-    if (this.#pod.spec?.hostNetwork !== true) {
-      this.#leavePod();
-      input = this.#view.hostInterfaceOf(this.#pod);
-    }
-    if (service !== undefined && !this.#passService(service, endpoint, input)) return 'rejected';
-    return this.#routeFromSourceNode(input);
+  run(): Trace['outcome'] {
+    const { source, aim } = this.#options;
+    if (aim.nameHop !== undefined) this.hops.push(aim.nameHop);
+    if (source.kind === 'world') return this.#leaveWorld();
+    if (this.#staysInside(source)) return this.#deliverInside(source);
+    if (source.kind === 'node' || source.pod.spec?.hostNetwork === true)
+      return this.#arrive({ node: source.node, input: undefined, client: 'node' });
+    this.#leavePod(source.pod);
+    return this.#arrive({
+      node: source.node,
+      input: this.#view.hostInterfaceOf(source.pod),
+      client: 'pod',
+    });
   }
 
-  /** Whether the pod's own kernel has the address: one of the pod's, or the loopback's. */
-  #staysInside(): boolean {
+  /** Whether the sender's own kernel has the address: one of the pod's, or the loopback's. */
+  #staysInside(source: Exclude<Source, { kind: 'world' }>): boolean {
     const { destination } = this.#packet;
+    if (isLoopback(destination)) return true;
     return (
-      isLoopback(destination) ||
-      (this.#pod.spec?.hostNetwork !== true && podAddresses(this.#pod).includes(destination))
+      source.kind === 'pod' && source.pod.spec?.hostNetwork !== true && source.addresses.includes(destination)
     );
   }
 
-  #deliverInside(): Trace['outcome'] {
+  #deliverInside(source: Exclude<Source, { kind: 'world' }>): Trace['outcome'] {
     const { destination, destinationPort } = this.#packet;
     const loopback = isLoopback(destination);
-    const isHostNetwork = this.#pod.spec?.hostNetwork === true;
+    const isHost = source.kind === 'node' || source.pod.spec?.hostNetwork === true;
     if (loopback) this.#packet = { ...this.#packet, source: destination };
-    const whose = isHostNetwork ? `${nameOf(this.#node)}, whose network the pod uses` : 'the pod itself';
-    this.#add(isHostNetwork ? nodePlace(this.#node) : podPlace(this.#pod), {
+    const whose =
+      source.kind === 'node'
+        ? nameOf(source.node)
+        : isHost
+          ? `${nameOf(source.node)}, whose network the pod uses`
+          : 'the pod itself';
+    const decidedBy =
+      source.kind === 'node'
+        ? nodeAddressDecision(source.node, destination)
+        : loopback
+          ? networkDecision(source.pod)
+          : podDecision(source.pod, destination);
+    this.#add(source.kind === 'pod' && !isHost ? podPlace(source.pod) : nodePlace(source.node), {
       ...BY_LOOPBACK,
       action: 'deliver',
-      summary: `${isHostNetwork ? 'stays in the node' : 'stays in the pod'}, by lo`,
-      decidedBy: loopback ? networkDecision(this.#pod) : podDecision(this.#pod, destination),
+      summary: `${isHost ? 'stays in the node' : 'stays in the pod'}, by lo`,
+      decidedBy,
       explain: `${hostPort(destination, destinationPort)} belongs to ${whose}, and the kernel delivers what is sent to an own address over lo.`,
     });
     return 'delivered';
   }
 
-  #leavePod(): void {
+  #leavePod(pod: Pod): void {
     const family = tryParseIp(this.#packet.destination)?.family ?? 4;
-    this.#add(podPlace(this.#pod), {
+    this.#add(podPlace(pod), {
       action: 'send',
       outputInterface: 'eth0',
       summary: `default route via ${GATEWAYS[family]}`,
       mtuBytes: this.#view.mtuBytes,
-      decidedBy: podDecision(this.#pod, this.#packet.source),
+      decidedBy: podDecision(pod, this.#packet.source),
       explain:
         `The pod has the address ${this.#packet.source} on eth0 and one route, the default, ` +
         `by way of ${GATEWAYS[family]}: an address no interface has, which the node's end of the link answers for.`,
     });
   }
 
-  /** Whether the packet goes on: an endpoint took it. */
-  #passService(port: PlannedPort, endpoint: PlannedEndpoint | undefined, input: string | undefined): boolean {
-    const front = hostPort(port.address, port.port);
-    const where = input === undefined ? {} : { inputInterface: input };
-    const skipped = port.inside.skipped.map(
-      ({ address, source, reason }) =>
-        `not ${address}: ${reason} (EndpointSlice ${source.slice} ${source.field})`,
+  /** From beside the cluster: to the node that has the address, or to one that stands for it. */
+  #leaveWorld(): Trace['outcome'] {
+    const { destination } = this.#packet;
+    const owner = this.#view.nodeByAddress(destination);
+    const node = owner ?? this.#view.nodes[0];
+    if (node === undefined) throw unknownNextHop(destination);
+    this.#add(
+      { kind: 'outside', name: 'world' },
+      {
+        action: 'send',
+        summary: `to ${nameOf(node)}`,
+        decidedBy: nodeAddressDecision(node, ownAddress(node, destination)),
+        explain:
+          owner === undefined
+            ? `Which node gets ${destination} is for routes outside the cluster to say; here ${nameOf(node)} does.`
+            : `${destination} is the address of ${nameOf(node)}, on the network the nodes share with the world.`,
+      },
     );
-    if (endpoint === undefined) {
-      const protocolError = port.protocol === 'tcp' ? 'TCP reset' : 'ICMP port unreachable';
-      this.#add(nodePlace(this.#node), {
-        ...where,
-        action: 'reject',
-        summary: `Service without endpoints: ${protocolError}`,
-        decidedBy: serviceDecision(port),
-        explain: `No endpoint of Service ${port.service} takes port ${port.port}/${port.protocol}, so ${front} answers at once with ${protocolError}.`,
-        details: skipped,
-      });
-      return false;
-    }
-    const place = port.inside.endpoints.indexOf(endpoint);
-    const count = port.inside.endpoints.length;
-    const to = hostPort(endpoint.address, endpoint.port);
-    this.#packet = { ...this.#packet, destination: endpoint.address, destinationPort: endpoint.port };
-    this.#add(nodePlace(this.#node), {
-      ...where,
-      action: 'dnat',
-      summary: `DNAT to ${to}${count > 1 ? ` (${place + 1} of ${count}, ${percent(1 / count)} each)` : ''}`,
-      decidedBy: endpointDecision(endpoint),
-      explain:
-        `${front} is ${port.field} of Service ${port.service}; ` +
-        `${count === 1 ? 'its only endpoint is' : `each of its ${count} endpoints (${port.inside.chosenBy}) gets the same share, here`} ` +
-        `${to}${endpoint.source.target === undefined ? '' : `, ${endpoint.source.target}`}.`,
-      details: [
-        ...port.inside.endpoints
-          .filter((other) => other !== endpoint)
-          .map((other) => `or ${hostPort(other.address, other.port)} ${other.source.target ?? ''}`.trimEnd()),
-        ...skipped,
-      ],
-    });
-    return true;
+    return this.#arrive({ node, input: 'eth0', client: 'outside' });
   }
 
-  #routeFromSourceNode(input: string | undefined): Trace['outcome'] {
+  /** A packet at a node: Service first, then where it goes. */
+  #arrive(arrival: Arrival): Trace['outcome'] {
+    const { destination, destinationPort: port } = this.#packet;
+    if (this.step === undefined) {
+      const { protocol } = this.#options;
+      const planned = findPort(this.#view.servicePlan(nameOf(arrival.node)), {
+        address: destination,
+        port,
+        protocol,
+      });
+      if (planned !== undefined) {
+        const end = this.#passService(arrival, planned);
+        if (end !== undefined) return end;
+      }
+    }
+    return this.#route(arrival);
+  }
+
+  /** Undefined when the packet goes on: an endpoint took it. */
+  #passService(
+    { node, input, client }: Arrival,
+    planned: ServiceStep['port'],
+  ): 'rejected' | 'dropped' | undefined {
+    this.#client = client;
+    const wanted = this.#options.endpoint;
+    this.step = stepThroughService(planned, { client, packet: this.#packet, wanted });
+    const { endpoint, hop } = this.step;
+    if (endpoint !== undefined)
+      this.#packet = { ...this.#packet, destination: endpoint.address, destinationPort: endpoint.port };
+    this.#add(nodePlace(node), { ...(input !== undefined && { inputInterface: input }), ...hop });
+    if (endpoint !== undefined) return undefined;
+    return hop.action === 'drop' ? 'dropped' : 'rejected';
+  }
+
+  #route(arrival: Arrival): Trace['outcome'] {
+    const { node, input } = arrival;
     const { destination } = this.#packet;
     const view = this.#view;
     if (view.clusterDns.includes(destination))
-      return this.#deliverToNode(this.#node, input, clusterDnsDecision(view));
-    const localNode = view.nodeByAddress(destination);
-    if (localNode !== undefined && nameOf(localNode) === nameOf(this.#node)) {
-      return this.#deliverToNode(this.#node, input, nodeAddressDecision(this.#node, destination));
-    }
+      return this.#deliverToNode(node, input, clusterDnsDecision(view));
+    const owner = view.nodeByAddress(destination);
+    if (owner !== undefined && nameOf(owner) === nameOf(node))
+      return this.#deliverToNode(node, input, nodeAddressDecision(node, destination));
     const pod = view.podByAddress(destination);
-    if (pod?.spec?.nodeName === nameOf(this.#node)) return this.#routeToLocalPod(this.#node, pod, input);
-    const plan = view.routePlan(nameOf(this.#node));
-    const planned = routeFor(plan, destination);
-    if (planned?.type === 'unreachable') return this.#rejectUnreachable(this.#node, planned, input);
-    return this.#routeAway(planned, { input, pod, node: localNode });
+    if (pod?.spec?.nodeName === nameOf(node)) return this.#routeToLocalPod(arrival, pod);
+    const planned = routeFor(view.routePlan(nameOf(node)), destination);
+    if (planned?.type === 'unreachable') return this.#rejectUnreachable(node, planned, input);
+    return this.#routeAway(arrival, { planned, owner });
   }
 
-  /** Out of the source node's uplink: to another node, or to the world. */
+  /** Out of the node's uplink: to another node, or to the world. */
   #routeAway(
-    planned: PlannedRoute | undefined,
-    { input, pod, node }: { input: string | undefined; pod: Pod | undefined; node: Node | undefined },
+    { node, input }: Arrival,
+    { planned, owner }: { planned: PlannedRoute | undefined; owner: Node | undefined },
   ): Trace['outcome'] {
     const { destination } = this.#packet;
     const view = this.#view;
     const route =
       planned !== undefined
         ? printRoute(planned)
-        : node !== undefined
+        : owner !== undefined
           ? `${destination} on the nodes' network`
           : "the node's own routes";
-    const next = planned?.gateway === undefined ? node : view.nodeByAddress(planned.gateway);
-    this.#add(nodePlace(this.#node), {
+    const next = planned?.gateway === undefined ? owner : view.nodeByAddress(planned.gateway);
+    this.#add(nodePlace(node), {
       ...(input !== undefined && { inputInterface: input }),
       outputInterface: 'eth0',
       action: 'route',
@@ -212,23 +244,20 @@ class Walk {
       decidedBy:
         planned !== undefined
           ? reasonDecision(view, planned.reason, planned.dst)
-          : node !== undefined
-            ? nodeAddressDecision(node, destination)
+          : owner !== undefined
+            ? nodeAddressDecision(owner, destination)
             : outsideDecision(view),
-      explain: explainRoute(planned, { destination, node, next }),
+      explain: explainRoute(planned, { destination, node: owner, next }),
     });
-    const leaves = planned === undefined && node === undefined;
-    if (isMasqueraded(view.routePlan(nameOf(this.#node)), this.#packet)) this.#masqueradeToOutside();
-    if (leaves) return this.#leaveCluster();
+    this.#masqueradeForService(node, 'eth0');
+    if (isMasqueraded(view.routePlan(nameOf(node)), this.#packet)) this.#masqueradeToOutside(node);
+    if (planned === undefined && owner === undefined) return this.#leaveCluster();
     if (next === undefined) throw unknownNextHop(planned?.gateway ?? destination);
-    if (pod !== undefined) return this.#routeToLocalPod(next, pod, 'eth0');
-    if (node !== undefined) return this.#deliverToNode(node, 'eth0', nodeAddressDecision(node, destination));
-    const there = routeFor(view.routePlan(nameOf(next)), destination);
-    return this.#rejectUnreachable(next, there ?? planned, 'eth0');
+    return this.#arrive({ node: next, input: 'eth0', client: 'outside' });
   }
 
-  #routeToLocalPod(node: Node, pod: Pod, input: string | undefined): Trace['outcome'] {
-    const { destination, source } = this.#packet;
+  #routeToLocalPod({ node, input }: Arrival, pod: Pod): Trace['outcome'] {
+    const { destination } = this.#packet;
     const output = this.#view.hostInterfaceOf(pod);
     this.#add(nodePlace(node), {
       ...(input !== undefined && { inputInterface: input }),
@@ -239,43 +268,47 @@ class Walk {
       decidedBy: podDecision(pod, destination),
       explain: `Pod ${podName(pod)} runs on ${nameOf(node)}, which has a route to its address over the pod's own link.`,
     });
-    if (source === destination && this.#aim.service !== undefined) this.#masqueradeHairpin(node, output);
+    this.#masqueradeForService(node, output);
+    const isSender = this.#options.source.addresses.includes(this.#packet.source);
     this.#add(podPlace(pod), {
       inputInterface: 'eth0',
       action: 'deliver',
-      summary: this.#packet.source === this.#source ? 'arrives, source unchanged' : 'arrives',
+      summary: isSender ? 'arrives, source unchanged' : 'arrives',
       decidedBy: podDecision(pod, destination),
       explain: `Pod ${podName(pod)} sees a connection from ${this.#packet.source} to its own ${hostPort(destination, this.#packet.destinationPort)}.`,
     });
     return 'delivered';
   }
 
-  get #source(): string {
-    return sameFamily(podAddresses(this.#pod), this.#packet.destination) ?? '';
-  }
-
-  #masqueradeHairpin(node: Node, output: string): void {
-    const source = ownAddress(node, this.#packet.destination);
+  /** Once, where the Service's rules met the packet: what was sent on has the node's address already. */
+  #masqueradeForService(node: Node, output: string): void {
+    const { step } = this;
+    const met = this.hops.some(({ action, place }) => action === 'dnat' && place.name === nameOf(node));
+    if (step === undefined || !met) return;
+    const { source: from, destination } = this.#packet;
+    const isOwn = nodeAddresses(node).includes(destination);
+    const explain = masqueradeReason(step, { client: this.#client, source: from, destination, isOwn });
+    const source = ownAddress(node, destination);
+    if (explain === undefined || source === from) return;
     this.#packet = { ...this.#packet, source };
     this.#add(nodePlace(node), {
       outputInterface: output,
       action: 'masquerade',
       summary: `source becomes ${source}`,
-      ...(this.#aim.service && { decidedBy: serviceDecision(this.#aim.service) }),
-      explain:
-        'The Service chose the pod that asked. The answer must come back through the node, so the node lends its address.',
+      decidedBy: serviceDecision(step.port),
+      explain,
     });
   }
 
-  #masqueradeToOutside(): void {
-    const source = ownAddress(this.#node, this.#packet.destination);
+  #masqueradeToOutside(node: Node): void {
+    const source = ownAddress(node, this.#packet.destination);
     this.#packet = { ...this.#packet, source };
-    this.#add(nodePlace(this.#node), {
+    this.#add(nodePlace(node), {
       outputInterface: 'eth0',
       action: 'masquerade',
       summary: `source becomes ${source}`,
-      decidedBy: nodeAddressDecision(this.#node, source),
-      explain: `${this.#packet.destination} is neither a pod nor a node and knows no way back to pods, so the packet leaves with the address of ${nameOf(this.#node)}.`,
+      decidedBy: nodeAddressDecision(node, source),
+      explain: `${this.#packet.destination} is neither a pod nor a node and knows no way back to pods, so the packet leaves with the address of ${nameOf(node)}.`,
     });
   }
 
@@ -336,39 +369,6 @@ function isLoopback(address: string): boolean {
   return address === '::1' || (tryParseIp(address)?.family === 4 && address.startsWith('127.'));
 }
 
-function chooseEndpoint(
-  port: PlannedPort | undefined,
-  wanted: string | undefined,
-): PlannedEndpoint | undefined {
-  if (port === undefined || wanted === undefined) return port?.inside.endpoints[0];
-  const found = port.inside.endpoints.find(
-    (endpoint) => hostPort(endpoint.address, endpoint.port) === wanted,
-  );
-  if (found !== undefined) return found;
-  throw new PodnetError(`${wanted} is no endpoint of Service ${port.service}`, {
-    code: 'trace-unknown-endpoint',
-    where: `Service ${port.service} ${port.field}`,
-    fix: `Its endpoints: ${port.inside.endpoints.map(({ address, port: to }) => hostPort(address, to)).join(', ') || 'none'}.`,
-  });
-}
-
-function endpointsOf(port: PlannedPort | undefined): TraceEndpoint[] {
-  return (port?.inside.endpoints ?? []).map((endpoint) => {
-    const { target, nodeName } = endpoint.source;
-    const found: TraceEndpoint = {
-      address: endpoint.address,
-      port: endpoint.port,
-      share: 1 / (port?.inside.endpoints.length ?? 1),
-      decidedBy: endpointDecision(endpoint),
-    };
-    return Object.assign(
-      found,
-      target === undefined ? {} : { pod: target.replace(/^Pod /, '') },
-      nodeName === undefined ? {} : { node: nodeName },
-    );
-  });
-}
-
 function explainRoute(
   planned: PlannedRoute | undefined,
   { destination, node, next }: { destination: string; node: Node | undefined; next: Node | undefined },
@@ -381,17 +381,6 @@ function explainRoute(
   return `${destination} is in no range of the cluster, so the routes the node had before podnet, its default route in the end, take it.`;
 }
 
-function nodeOf(view: TraceView, pod: Pod): Node {
-  const nodeName = pod.spec?.nodeName;
-  const node = view.nodes.find(({ metadata }) => metadata?.name === nodeName);
-  if (node !== undefined) return node;
-  throw new PodnetError(`Pod ${podName(pod)} is on ${nodeName ?? 'no node'}, which does not exist`, {
-    code: 'trace-unknown-node',
-    where: `Pod ${podName(pod)} spec.nodeName`,
-    fix: `The nodes are: ${view.nodes.map(nameOf).join(', ') || 'none'}.`,
-  });
-}
-
 function unknownNextHop(address: string): PodnetError {
   return new PodnetError(`No node has the address ${address}`, {
     code: 'trace-unknown-node',
@@ -402,8 +391,4 @@ function unknownNextHop(address: string): PodnetError {
 
 function ownAddress(node: Node, like: string): string {
   return sameFamily(nodeAddresses(node), like) ?? nodeAddresses(node)[0] ?? '';
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
 }

@@ -140,6 +140,10 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
         const objects = createServiceInformers(client, {
           onError: (error) => log('warning', `services: ${errorMessage(error)}`),
         });
+        const ownNode = createInformer(client, nodes, {
+          fieldSelector: `metadata.name=${nodeName}`,
+          onError: (error) => log('warning', `node ${nodeName}: ${errorMessage(error)}`),
+        });
         const capabilities = [
           createFabric({ client, nodeName, rtnl, nftables, clusterCidrs: config.clusterCidrs, log }),
           createServiceProxy({
@@ -147,6 +151,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
             nodeName,
             nftables,
             backend: serviceBackend,
+            node: ownNode,
             localAddresses: config.clusterDns,
             followers,
             log,
@@ -162,7 +167,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
         ];
         Promise.all(capabilities.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
         const backendWatch = createServiceBackendWatch({ client, backend: serviceBackend, log });
-        await runAll([objects, ...capabilities, backendWatch], signal);
+        await runAll([objects, ownNode, ...capabilities, backendWatch], signal);
       } finally {
         close();
         factory.close();

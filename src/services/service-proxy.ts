@@ -1,17 +1,25 @@
 import { untilAborted } from '../cluster/clock.ts';
+import type { Informer } from '../cluster/informer.ts';
 import type { ServiceInformers } from '../cluster/service-informers.ts';
 import { errorMessage } from '../model/errors.ts';
+import type { Node } from '../model/objects.ts';
 import type { Nftables } from '../kernel/nftables/nftables.ts';
 import type { ServiceBackend } from './backends/backend.ts';
 import { createNftablesBackend } from './backends/nftables.ts';
 import { type ServiceCompiler, createServiceCompiler } from './compile.ts';
+import { nodeFactsOf } from './node-facts.ts';
 import { type PlanChange, type ServicePlan, UNKNOWN_NODE } from './plan.ts';
 import type { PlanFollower } from './plan-follower.ts';
+import { sameFacts } from './same.ts';
 
 export interface ServiceProxyOptions {
   /** Run by whoever made them. */
   readonly objects: Pick<ServiceInformers, 'services' | 'endpointSlices' | 'synced'>;
   readonly nodeName: string;
+  /** Of this node's object, run by whoever made it. Without it no node ports are served. */
+  readonly node?: Pick<Informer<Node>, 'onChange' | 'synced'>;
+  /** CIDRs of the node's addresses that serve node ports; all of them unless told. */
+  readonly nodePortAddresses?: readonly string[];
   /** Of the node's network namespace. */
   readonly nftables: Nftables;
   /** Addresses the node answers on itself, such as the cluster DNS: their Services are left alone. */
@@ -40,6 +48,8 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
   const {
     objects,
     nodeName,
+    node,
+    nodePortAddresses,
     nftables,
     localAddresses = [],
     followers = [],
@@ -65,7 +75,18 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
         keeper.changed();
       }),
     ];
-    objects.synced.then(() => keeper.start(signal, checkIntervalMs), ready.reject);
+    const unsubscribeNode = node?.onChange(({ type, object }) => {
+      if (type === 'deleted') return;
+      const facts = nodeFactsOf(object, nodePortAddresses);
+      if (sameFacts(facts, compiler.plan.node)) return;
+      compiler.setNode(facts);
+      keeper.changed();
+    });
+    if (unsubscribeNode !== undefined) subscriptions.push(unsubscribeNode);
+    Promise.all([objects.synced, node?.synced]).then(
+      () => keeper.start(signal, checkIntervalMs),
+      ready.reject,
+    );
     await untilAborted(signal);
     for (const unsubscribe of subscriptions) unsubscribe();
     for (const follower of followers) follower.stop?.();
@@ -126,7 +147,8 @@ export class BackendKeeper {
     try {
       change = compiler.takeChange();
       if (isFull) backend.sync(compiler.plan);
-      else if (change.set.length + change.removed.length > 0) backend.apply(change);
+      else if (change.set.length + change.removed.length > 0 || change.node !== undefined)
+        backend.apply(change);
       this.#fullSync = false;
       this.#failures = 0;
     } catch (error) {

@@ -56,7 +56,9 @@ export async function rows(): Promise<BenchRow[]> {
   const server = createServer({ blocks: servers.map((plan) => createBlock(plan, parts)) });
   const client = (): Client => ({ address: '127.0.0.1', port: 40_000 });
   const answer = (message: Buffer, length: number, out: Buffer): number =>
-    Number(server.respond({ message, length, transport: 'udp', client }, { out, transport: 'udp' }));
+    Number(
+      server.respond({ message, length, transport: 'udp', family: 4, client }, { out, transport: 'udp' }),
+    );
   const found = await measureBatched(known, answer);
   const missing = await measureBatched(unknown, answer);
 

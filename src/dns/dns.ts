@@ -6,11 +6,15 @@ import { PodnetError, errorMessage } from '../model/errors.ts';
 import { compileCorefile } from './corefile/compile.ts';
 import { defaultCorefile } from './corefile/default.ts';
 import { type CorefileSource, followCorefile } from './corefile/follow.ts';
-import { type CorefilePlan, type ServerPlan, zonePlans } from './corefile/plan.ts';
+import { type CorefilePlan, type Endpoint, type ServerPlan, zonePlans } from './corefile/plan.ts';
 import type { NamespaceOf } from './serving/autopath.ts';
 import { type Block, createBlock } from './serving/block.ts';
 import { createListening, type DnsLog, type Place } from './serving/listening.ts';
 import { createServer } from './serving/server.ts';
+import { createEndpoints, type Page } from './observe/endpoints.ts';
+import { printMetrics } from './observe/exposition.ts';
+import { mergeMetrics } from './observe/observe-block.ts';
+import type { ClientName } from './observe/query-log.ts';
 import type { Zone } from './zone/zone.ts';
 import { createZones } from './zones.ts';
 
@@ -30,6 +34,8 @@ export interface DnsOptions {
   readonly nodeSearches?: readonly string[];
   /** Of the pods that ask here, for their search lists; nobody's unless told. */
   readonly namespaceOf?: NamespaceOf;
+  /** Who a client is, for the log: `default/web-5d4`. */
+  readonly nameOf?: ClientName;
   /** Takes the place of the cluster's own Corefile; undefined follows the ConfigMap kube-system/coredns. */
   readonly corefile?: string;
   readonly events?: EventRecorder;
@@ -59,6 +65,7 @@ export function createDns({
   upstreams,
   nodeSearches = [],
   namespaceOf = () => undefined,
+  nameOf = () => undefined,
   corefile,
   events,
   log = () => {},
@@ -67,6 +74,8 @@ export function createDns({
   ready.promise.catch(() => {});
   const zones = createZones({ client, objects, addresses, log });
   const listening = createListening(log);
+  const endpoints = createEndpoints((message) => log('warning', `DNS: ${message}`));
+  let isReady = false;
   let blocks: readonly Block[] = [];
   const usual = defaultCorefile({ clusterDomain, podRecords: 'insecure' });
 
@@ -81,11 +90,19 @@ export function createDns({
     );
     const zoneOf = await zones.ready(plans);
     const next = servers.map((plan) =>
-      createBlock(plan, { zoneFor: (of): Zone => zoneOf(of), clusterDomain, namespaceOf, nodeSearches }),
+      createBlock(plan, {
+        zoneFor: (of): Zone => zoneOf(of),
+        clusterDomain,
+        namespaceOf,
+        nodeSearches,
+        nameOf,
+        log,
+      }),
     );
     const before = blocks;
     blocks = next;
     const bound = listening.serve(placesOf(next));
+    endpoints.serve(pagesOf(next));
     zones.keepOnly(plans);
     setTimeout(() => before.forEach((block) => block.close()), CLOSE_AFTER_MS).unref();
     for (const note of notes) log('info', `DNS: Corefile ${note}`);
@@ -113,6 +130,29 @@ export function createDns({
     }));
   }
 
+  /** Health, readiness and metrics, on the cluster DNS addresses where the Corefile names none. */
+  function pagesOf(all: readonly Block[]): Page[] {
+    const at = (endpoint: Endpoint | undefined, path: string, answer: Page['answer']): Page[] =>
+      (endpoint === undefined ? [] : endpoint.address === '' ? addresses : [endpoint.address]).map(
+        (address) => ({
+          address,
+          port: endpoint?.port ?? 0,
+          path,
+          answer,
+        }),
+      );
+    return all.flatMap(({ plan }) => [
+      ...at(plan.health, '/health', () => ({ status: 200, body: 'OK' })),
+      ...at(plan.ready, '/ready', () =>
+        isReady ? { status: 200, body: 'OK' } : { status: 503, body: 'kubernetes' },
+      ),
+      ...at(plan.prometheus, '/metrics', () => ({
+        status: 200,
+        body: printMetrics(mergeMetrics(blocks.flatMap((block) => block.metrics()))),
+      })),
+    ]);
+  }
+
   /** One plan after the other; of several that wait the last one counts. */
   let waiting: CorefilePlan | undefined;
   let working: Promise<void> | undefined;
@@ -120,6 +160,7 @@ export function createDns({
     for (let plan = waiting; plan !== undefined; plan = waiting) {
       waiting = undefined;
       await serve(plan);
+      isReady = true;
       ready.resolve();
     }
     working = undefined;
@@ -166,6 +207,7 @@ export function createDns({
       if (!signal.aborted) throw error;
     } finally {
       listening.close();
+      endpoints.close();
       zones.close();
       for (const block of blocks) block.close();
       ready.reject(signal.reason);

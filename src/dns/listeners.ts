@@ -34,18 +34,25 @@ const MAX_PIPELINED = 64;
 /** Answers over UDP. Throws `SyscallError` when the address cannot be bound. */
 export function listenUdp({ address, port, server }: ListenOptions): Listener {
   const failed = Promise.withResolvers<unknown>();
+  const family = address.includes(':') ? 6 : 4;
   const socket = openDatagramSocket({
     address,
     port,
     maxMessageBytes: MAX_QUERY_BYTES,
     onError: failed.resolve,
     answer(message, length, out, peer) {
-      const client = (): Client => readSocketAddress(peer.copy());
-      const reply = server.respond({ message, length, transport: 'udp', client }, { out, transport: 'udp' });
+      let known: Client | undefined;
+      const client = (): Client => (known ??= readSocketAddress(peer.copy()));
+      const reply = server.respond(
+        { message, length, transport: 'udp', family, client },
+        { out, transport: 'udp' },
+      );
       if (typeof reply === 'number') return reply;
       const kept = Buffer.from(message.subarray(0, length));
       const room: AnswerRoom = { out: Buffer.allocUnsafe(MAX_QUERY_BYTES), transport: 'udp' };
       const from = peer.copy();
+      // The buffers are used again before the answer is there.
+      client();
       void (async () => {
         const written = await reply(kept, room);
         if (written > 0) socket.send(room.out.subarray(0, written), from);
@@ -61,6 +68,7 @@ export async function listenTcp({ address, port, server: dns }: ListenOptions): 
   const failed = Promise.withResolvers<unknown>();
   const connections = new Set<Socket>();
   const out = Buffer.allocUnsafe(MAX_BYTES);
+  const family = address.includes(':') ? 6 : 4;
 
   const server = createServer({ noDelay: true }, (socket) => {
     connections.add(socket);
@@ -97,7 +105,7 @@ export async function listenTcp({ address, port, server: dns }: ListenOptions): 
         // A fresh place in the order: the connection that was silent longest stands first.
         connections.delete(socket);
         connections.add(socket);
-        const incoming = { message, length: message.length, transport: 'tcp', client } as const;
+        const incoming = { message, length: message.length, transport: 'tcp', family, client } as const;
         const answer = dns.respond(incoming, { out, transport: 'tcp' });
         if (typeof answer === 'number') reply(out.subarray(0, answer));
         else void answerLater(Buffer.from(message), answer).finally(settle);

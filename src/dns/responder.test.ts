@@ -130,7 +130,7 @@ const client = (): Client => ({ address: '10.244.1.9', port: 40_000 });
 function ask(server: DnsServer, query: Buffer, transport: 'udp' | 'tcp' = 'tcp'): Buffer {
   const out = Buffer.alloc(transport === 'udp' ? 4096 : 65_535);
   const length = server.respond(
-    { message: query, length: query.length, transport, client },
+    { message: query, length: query.length, transport, family: 4, client },
     { out, transport },
   );
   assert.equal(typeof length, 'number');

@@ -88,7 +88,8 @@ test('AnswerCache gives an answer until its TTL ends, and its age', () => {
   cache.set('a', answer({ answers: [address(60)] }), 1000);
   assert.equal(cache.get('a', 60_999)?.ageSeconds, 59);
   assert.equal(cache.get('a', 61_000), undefined);
-  assert.equal(cache.statistics.entries, 0);
+  assert.equal(cache.statistics.entries.found, 0);
+  assert.deepEqual([cache.statistics.hits.found, cache.statistics.misses], [1, 1]);
   assert.equal(cache.statistics.bytes, 0);
 });
 

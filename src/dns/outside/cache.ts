@@ -45,10 +45,18 @@ export interface CacheHit {
   readonly prefetch: boolean;
 }
 
+/** Answers of each kind. */
+export type CountByKind = Readonly<Record<OutsideAnswer['kind'], number>>;
+
 export interface CacheStatistics {
-  readonly entries: number;
+  readonly entries: CountByKind;
   readonly bytes: number;
   readonly evictions: number;
+  readonly hits: CountByKind;
+  readonly misses: number;
+  /** Hits past their end. */
+  readonly stale: number;
+  readonly prefetches: number;
 }
 
 interface Entry {
@@ -69,26 +77,45 @@ export class AnswerCache {
   readonly #options: CacheOptions;
   /** The least recently used first. */
   readonly #entries = new Map<string, Entry>();
+  readonly #count = { found: 0, denied: 0, failed: 0 };
+  readonly #hits = { found: 0, denied: 0, failed: 0 };
   #bytes = 0;
   #evictions = 0;
+  #misses = 0;
+  #stale = 0;
+  #prefetches = 0;
 
   constructor(options: CacheOptions = defaultCacheOptions) {
     this.#options = options;
   }
 
   get statistics(): CacheStatistics {
-    return { entries: this.#entries.size, bytes: this.#bytes, evictions: this.#evictions };
+    return {
+      entries: { ...this.#count },
+      bytes: this.#bytes,
+      evictions: this.#evictions,
+      hits: { ...this.#hits },
+      misses: this.#misses,
+      stale: this.#stale,
+      prefetches: this.#prefetches,
+    };
   }
 
   get(key: string, nowMs: number): CacheHit | undefined {
     const entry = this.#entries.get(key);
-    if (entry === undefined) return undefined;
+    if (entry === undefined) {
+      this.#misses += 1;
+      return undefined;
+    }
     const ageMs = nowMs - entry.keptMs;
     const stale = ageMs >= entry.lifeMs;
     if (stale && ageMs >= entry.lifeMs + this.#options.staleSeconds * 1000) {
       this.#drop(key, entry);
+      this.#misses += 1;
       return undefined;
     }
+    this.#hits[entry.answer.kind] += 1;
+    if (stale) this.#stale += 1;
     this.#entries.delete(key);
     this.#entries.set(key, entry);
     const { answer } = entry;
@@ -114,6 +141,7 @@ export class AnswerCache {
     const queries = before?.queries ?? 0;
     this.#entries.set(key, { answer, keptMs: nowMs, lifeMs, bytes, lastMs: nowMs, queries, renewing: false });
     this.#bytes += bytes;
+    this.#count[answer.kind] += 1;
     this.#shrink();
   }
 
@@ -121,11 +149,6 @@ export class AnswerCache {
   renewalFailed(key: string): void {
     const entry = this.#entries.get(key);
     if (entry !== undefined) entry.renewing = false;
-  }
-
-  clear(): void {
-    this.#entries.clear();
-    this.#bytes = 0;
   }
 
   #lifeSeconds({ kind, ttlSeconds = 0 }: OutsideAnswer): number {
@@ -144,12 +167,14 @@ export class AnswerCache {
     const leftMs = entry.keptMs + entry.lifeMs - nowMs;
     if (entry.renewing || leftMs < 0 || entry.queries < prefetch.queries) return false;
     entry.renewing = leftMs <= (entry.lifeMs * prefetch.percent) / 100;
+    if (entry.renewing) this.#prefetches += 1;
     return entry.renewing;
   }
 
   #drop(key: string, entry: Entry): void {
     this.#entries.delete(key);
     this.#bytes -= entry.bytes;
+    this.#count[entry.answer.kind] -= 1;
   }
 
   #shrink(): void {

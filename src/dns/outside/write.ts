@@ -17,10 +17,12 @@ export async function answerFromOutside(
   message: Buffer,
   outside: OutsideQuestion,
   room: AnswerRoom,
+  onError: (error: unknown) => void = () => {},
 ): Promise<number> {
   try {
     return writeResolution(message, outside, await resolver.ask(outside.question), room);
-  } catch {
+  } catch (error) {
+    onError(error);
     return writeFailure(message, outside, room);
   }
 }

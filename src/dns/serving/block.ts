@@ -1,14 +1,23 @@
+import { errorMessage } from '../../model/errors.ts';
 import type { AnswerRoom } from '../answer.ts';
 import { type ForwardPlan, type KubernetesPlan, type ServerPlan, zonePlans } from '../corefile/plan.ts';
 import { AnswerCache, type CacheStatistics } from '../outside/cache.ts';
 import { createForward, type Forward, type UpstreamHealth } from '../outside/forward.ts';
+import type { Question } from '../outside/question.ts';
 import { createResolver, type Resolver } from '../outside/resolver.ts';
 import { answerFromOutside, writeResolution } from '../outside/write.ts';
 import { type OutsideQuestion, questionFor, Responder } from '../responder.ts';
-import { CLASS, RCODE } from '../wire/constants.ts';
-import { isWithin, type NameKey } from '../wire/name.ts';
+import { CLASS, RCODE, typeName } from '../wire/constants.ts';
+import { isWithin, type NameKey, printKey } from '../wire/name.ts';
 import type { Zone } from '../zone/zone.ts';
+import { createErrorLog } from '../observe/error-log.ts';
+import type { Metric } from '../observe/exposition.ts';
+import { type BlockObserver, observeBlock } from '../observe/observe-block.ts';
+import { outsideMetrics } from '../observe/outside-metrics.ts';
+import type { ClientName } from '../observe/query-log.ts';
 import { autopathLayer, type NamespaceOf } from './autopath.ts';
+import type { DnsLog } from './listening.ts';
+import { createLoopGuard, type LoopGuard } from './loop.ts';
 import { dns64Layer, headerLayer, minimalLayer } from './layers.ts';
 import { fileStep, hostsStep } from './records-step.ts';
 import { type Layer, type Next, type Reply, type Request, type Step, stepLayer } from './request.ts';
@@ -23,6 +32,9 @@ export interface BlockParts {
   readonly clusterDomain: string;
   readonly namespaceOf: NamespaceOf;
   readonly nodeSearches: readonly string[];
+  /** Says who a client is, for the log. */
+  readonly nameOf?: ClientName;
+  readonly log?: DnsLog;
 }
 
 /** A server block at work. */
@@ -30,6 +42,9 @@ export interface Block {
   readonly plan: ServerPlan;
   /** @throws whatever a fault of our own throws */
   respond(request: Request, room: AnswerRoom): Reply;
+  /** Told of every question, where somebody wants to know. */
+  readonly see: BlockObserver['see'];
+  metrics(): readonly Metric[];
   readonly health: readonly UpstreamHealth[];
   readonly cache: CacheStatistics | undefined;
   /** Ends connections to upstreams. Questions that wait for them fail. */
@@ -45,7 +60,13 @@ const NO_UPSTREAM = [22, 'podnet: no upstream resolver is configured'] as const;
 
 /** Puts the plugins of a server block together, in the order that CoreDNS gives them. */
 export function createBlock(plan: ServerPlan, parts: BlockParts): Block {
-  const outside = createOutside(plan);
+  const { log = () => {}, nameOf = () => undefined } = parts;
+  const stopping = new AbortController();
+  const errors = plan.errors && createErrorLog(plan.errors, (message) => log('error', `DNS: ${message}`));
+  const outside = createOutside(plan, (message) => errors?.report(message));
+  const observer = observeBlock(plan, { nameOf, log: (line) => log('info', `DNS: ${line}`) });
+  const loop = plan.loop && !outside.isEmpty ? guardLoop(outside, log) : undefined;
+  void loop?.watch(stopping.signal);
   const kubernetes = plan.kubernetes && kubernetesStep(plan.kubernetes, parts, outside);
   const layers: readonly (Layer | undefined)[] = [
     plan.local ? stepLayer(localStep) : undefined,
@@ -64,6 +85,7 @@ export function createBlock(plan: ServerPlan, parts: BlockParts): Block {
     plan.hosts && stepLayer(hostsStep(plan.hosts)),
     kubernetes && stepLayer(kubernetes),
     ...plan.file.map((file) => stepLayer(fileStep(file))),
+    loop && stepLayer(loop.step),
     stepLayer(outside.step),
     plan.whoami ? stepLayer(whoamiStep) : undefined,
   ];
@@ -72,13 +94,19 @@ export function createBlock(plan: ServerPlan, parts: BlockParts): Block {
   return {
     plan,
     respond,
+    see: observer.see,
+    metrics: () => [...observer.metrics(), ...outside.metrics()],
     get health() {
       return outside.forwards.flatMap(({ health }) => health);
     },
     get cache() {
       return outside.cache?.statistics;
     },
-    close: () => outside.forwards.forEach((forward) => forward.close()),
+    close() {
+      stopping.abort();
+      errors?.close();
+      for (const forward of outside.forwards) forward.close();
+    },
   };
 }
 
@@ -87,12 +115,18 @@ interface Outside {
   /** Answers what lies behind an alias of ours. */
   follow(outside: OutsideQuestion, request: Request, room: AnswerRoom): Reply;
   readonly isEmpty: boolean;
+  /** Asks an upstream for any name. */
+  ask(question: Question): Promise<unknown>;
+  metrics(): readonly Metric[];
   readonly forwards: readonly Forward[];
   readonly cache: AnswerCache | undefined;
 }
 
 /** The `forward` plugins of a block, each with those names that are nearest to its own, and the block's cache. */
-function createOutside({ forward: plans, cache: cachePlan }: ServerPlan): Outside {
+function createOutside(
+  { forward: plans, cache: cachePlan, port }: ServerPlan,
+  onError: (message: string) => void,
+): Outside {
   const cache = cachePlan && new AnswerCache(cachePlan);
   const group = plans
     .filter(({ upstreams }) => upstreams.length > 0)
@@ -121,7 +155,11 @@ function createOutside({ forward: plans, cache: cachePlan }: ServerPlan): Outsid
     if (resolver === undefined) return writeRecords(request, { answers: outside.chain }, room);
     const known = resolver.known(outside.question);
     if (known !== undefined) return writeResolution(request.message, outside, known, room);
-    return (message, later) => answerFromOutside(resolver, message, outside, later);
+    return (message, later) =>
+      answerFromOutside(resolver, message, outside, later, (error) => {
+        const { key, type } = outside.question;
+        onError(`${printKey(key)}. ${typeName(type)}: ${errorMessage(error)}`);
+      });
   }
 
   return {
@@ -132,6 +170,15 @@ function createOutside({ forward: plans, cache: cachePlan }: ServerPlan): Outsid
       return follow({ query, question: questionFor(query, query.key), chain: [] }, request, room);
     },
     isEmpty: group.length === 0,
+    async ask(question) {
+      await Promise.all(group.map(({ forward }) => forward.ask(question)));
+    },
+    metrics: () =>
+      outsideMetrics(
+        cache,
+        group.flatMap(({ forward }) => forward.health),
+        port,
+      ),
     forwards: group.map(({ forward }) => forward),
     cache,
   };
@@ -176,4 +223,17 @@ function kubernetesStep(
     }
     return undefined;
   };
+}
+
+function guardLoop(outside: Outside, log: DnsLog): LoopGuard {
+  return createLoopGuard({
+    ask: (question) => outside.ask(question),
+    onChange: (isLooping) =>
+      isLooping
+        ? log(
+            'error',
+            'DNS: an upstream resolver sends our own questions back; names outside are not answered',
+          )
+        : log('info', 'DNS: questions go in circles no more'),
+  });
 }

@@ -1,4 +1,5 @@
 import type { AnswerRoom } from '../answer.ts';
+import type { IpFamily } from '../../model/ip.ts';
 import type { Query } from '../wire/query.ts';
 
 /** One question of a client. Valid during the call it is passed to, like the buffer it stands in. */
@@ -7,6 +8,7 @@ export interface Request {
   readonly length: number;
   readonly query: Query;
   readonly transport: 'udp' | 'tcp';
+  readonly family: IpFamily;
   /** The client's address as text, and its port; made when asked for. */
   readonly client: () => Client;
 }

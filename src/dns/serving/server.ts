@@ -1,9 +1,10 @@
+import type { IpFamily } from '../../model/ip.ts';
 import { type AnswerRoom, writeRefusal } from '../answer.ts';
 import { CLASS, HEADER_BYTES, RCODE, TYPE } from '../wire/constants.ts';
 import { isWithin, type NameKey } from '../wire/name.ts';
 import { parseQuery, type Query } from '../wire/query.ts';
 import type { Block } from './block.ts';
-import type { Client, Later, Reply } from './request.ts';
+import type { Client, Later, Reply, Request } from './request.ts';
 import { writeRcode } from './write.ts';
 
 export interface ServerOptions {
@@ -18,6 +19,7 @@ export interface Incoming {
   readonly message: Buffer;
   readonly length: number;
   readonly transport: 'udp' | 'tcp';
+  readonly family: IpFamily;
   readonly client: () => Client;
 }
 
@@ -36,7 +38,7 @@ export function createServer({ blocks, onError = () => {} }: ServerOptions): Dns
     return places.find(({ zone }) => isWithin(key, zone))?.block;
   }
 
-  function respond({ message, length, transport, client }: Incoming, room: AnswerRoom): Reply {
+  function respond({ message, length, transport, family, client }: Incoming, room: AnswerRoom): Reply {
     const query = parseQuery(message, length);
     if (query === 'ignore') return 0;
     if ('rcode' in query) return writeRefusal(message, query, room);
@@ -44,7 +46,25 @@ export function createServer({ blocks, onError = () => {} }: ServerOptions): Dns
     if (rcode !== undefined) return writeRcode({ message, query }, rcode, room);
     const block = blockOf(query.key);
     if (block === undefined) return writeRcode({ message, query }, RCODE.REFUSED, room);
-    return block.respond({ message, length, query, transport, client }, room);
+    return observed(block, { message, length, query, transport, family, client }, room);
+  }
+
+  /** The block's answer, shown to whoever watches it. */
+  function observed(block: Block, request: Request, room: AnswerRoom): Reply {
+    const { see } = block;
+    if (see === undefined) return block.respond(request, room);
+    const started = performance.now();
+    const seconds = (): number => (performance.now() - started) / 1000;
+    const reply = block.respond(request, room);
+    if (typeof reply === 'number') {
+      see({ request, answer: room.out, length: reply, seconds: seconds() });
+      return reply;
+    }
+    return async (message, later) => {
+      const length = await reply(message, later);
+      see({ request: { ...request, message }, answer: later.out, length, seconds: seconds() });
+      return length;
+    };
   }
 
   /** A fault of our own: the client hears SERVFAIL. */

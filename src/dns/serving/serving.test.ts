@@ -56,7 +56,10 @@ async function ask(
   });
   const room = { out: Buffer.alloc(65_535), transport: 'udp' } as const;
   const client = (): { address: string; port: number } => ({ address: from, port: 40_000 });
-  const reply = server.respond({ message, length: message.length, transport: 'udp', client }, room);
+  const reply = server.respond(
+    { message, length: message.length, transport: 'udp', family: 4, client },
+    room,
+  );
   const length = typeof reply === 'number' ? reply : await reply(Buffer.from(message), room);
   if (length === 0) return { length } as dnsPacket.DecodedPacket & { length: number };
   const packet = dnsPacket.decode(room.out.subarray(0, length));

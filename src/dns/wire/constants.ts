@@ -50,6 +50,13 @@ export function typeNumber(text: string): number | undefined {
 
 export const CLASS = { IN: 1, CH: 3, HS: 4, NONE: 254, ANY: 255 } as const;
 
+const classNames = new Map<number, string>(Object.entries(CLASS).map(([name, number]) => [number, name]));
+
+/** `IN` for 1; `CLASS9` for one without a name here (RFC 3597). */
+export function className(of: number): string {
+  return classNames.get(of) ?? `CLASS${of}`;
+}
+
 export const OPCODE = { QUERY: 0, NOTIFY: 4, UPDATE: 5 } as const;
 
 export const RCODE = {
@@ -62,6 +69,13 @@ export const RCODE = {
   /** Extended: its upper eight bits travel in the OPT record. */
   BADVERS: 16,
 } as const;
+
+const rcodeNames = new Map<number, string>(Object.entries(RCODE).map(([name, number]) => [number, name]));
+
+/** `NXDOMAIN` for 3; `RCODE9` for one without a name here. */
+export function rcodeName(rcode: number): string {
+  return rcodeNames.get(rcode) ?? `RCODE${rcode}`;
+}
 
 /** Bits of the header's second 16-bit word. */
 export const FLAG = {

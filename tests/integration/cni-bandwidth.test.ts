@@ -4,7 +4,7 @@ import { connect as connectTcp, createServer } from 'node:net';
 import { after, before, test } from 'node:test';
 import { ifbName } from '../../src/cni/plugins/bandwidth/plan.ts';
 import { convertResult } from '../../src/cni/spec/result.ts';
-import { type Netns, withNetns } from '../../src/kernel/netns.ts';
+import { withNetns } from '../../src/kernel/netns.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import { INGRESS, INGRESS_FILTERS, ROOT, tcHandle } from '../../src/kernel/traffic-control/handle.ts';
 import { openTrafficControl } from '../../src/kernel/traffic-control/traffic-control.ts';
@@ -18,9 +18,9 @@ const RATE = 8_000_000;
 const BURST = 512_000;
 const limits = { ingressRate: RATE, ingressBurst: BURST, egressRate: RATE, egressBurst: BURST };
 
+const outside = startNode();
 const rtnl = openRtnl();
 const tc = openTrafficControl();
-let outside: Netns;
 let container: Container;
 let closeServer: () => void;
 
@@ -40,7 +40,6 @@ const run = (command: Command, ...args: Parameters<typeof call>): ReturnType<typ
   ours(command, call(...args));
 
 before(async () => {
-  outside = startNode();
   container = await startContainer('limited');
   const server = createServer((socket) => {
     socket.on('error', () => undefined);

@@ -17,8 +17,8 @@ import { type Container, NODE, answer, startContainer, startNode } from './suppo
 import { type Call, type Command, ours } from './support/cni.ts';
 import { type Target, connect } from './support/connect.ts';
 
+const outside = startNode();
 const nftables = openNftables();
-let outside: Netns;
 let node: Netns;
 let web: Container;
 let neighbour: Container;
@@ -61,7 +61,6 @@ function chainNamed(name: string): Chain {
 const holdings = (): number => portmapLayout.sets.flatMap((set) => nftables.elements(set)).length;
 
 before(async () => {
-  outside = startNode();
   node = currentNetns();
   web = await startContainer('web', [80, 81]);
   neighbour = await startContainer('neighbour', [80]);

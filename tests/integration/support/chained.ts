@@ -1,5 +1,5 @@
 /**
- * A node (the namespace this process is in) with the bridge `cni0`, containers on it, and a host outside:
+ * A node (the namespace the test's thread is in) with the bridge `cni0`, containers on it, and a host outside:
  *
  *     container 10.88.0.N fd88::N ─┬─ cni0 10.88.0.1 fd88::1 · node · up 192.0.2.1 2001:db8::1 ─── eth0 192.0.2.2 outside
  *     container ───────────────────┘
@@ -7,15 +7,16 @@
 import { createSocket } from 'node:dgram';
 import { createServer } from 'node:net';
 import type { CniResult } from '../../../src/cni/spec/result.ts';
-import { type Netns, createNetns, withNetns } from '../../../src/kernel/netns.ts';
+import { type Netns, createNetns, enterNetns, withNetns } from '../../../src/kernel/netns.ts';
 import { openRtnl } from '../../../src/kernel/rtnl/rtnl.ts';
 import { writeSysctl } from '../../../src/kernel/sysctl.ts';
 import { netnsPath } from './cni.ts';
 
 export const NODE = { 4: '192.0.2.1', 6: '2001:db8::1' } as const;
 
-/** Makes the bridge and the host outside, whose namespace it returns. */
+/** Moves this thread into a new namespace, makes the bridge there, and the host outside, whose namespace it returns. */
 export function startNode(): Netns {
+  enterNetns(createNetns());
   const outside = createNetns();
   const node = openRtnl();
   const far = openRtnl({ netns: outside });

@@ -1,3 +1,4 @@
+import { borrowNftables } from '../../attachment/lingering-nftables.ts';
 import { type Conntrack, openConntrack } from '../../../kernel/conntrack/conntrack.ts';
 import { type Nftables, openNftables } from '../../../kernel/nftables/nftables.ts';
 import { type Netns, withNetns } from '../../../kernel/netns.ts';
@@ -27,7 +28,7 @@ export function openNodeDoors(netns?: Netns): NodeDoors {
   let tc: TrafficControl | undefined;
   return {
     get nftables() {
-      return (nftables ??= openNftables(where));
+      return (nftables ??= netns ? openNftables(where) : borrowNftables());
     },
     get rtnl() {
       return (rtnl ??= openRtnl(where));

@@ -12,3 +12,12 @@ const FORWARDING = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding'
 export function enableForwarding(family: 4 | 6): void {
   setSysctl(FORWARDING[family], '1');
 }
+
+/**
+ * Lets an interface of the node, still down, use IPv6 as soon as it is up: until duplicate address detection has cleared
+ * its link-local address, which takes a second or two, it would ask for no neighbour. No other machine is on that link, or podnet
+ * chose the MAC address.
+ */
+export function skipDuplicateDetection(name: string): void {
+  setSysctl(`net/ipv6/conf/${name}/accept_dad`, '0');
+}

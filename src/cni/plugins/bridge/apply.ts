@@ -5,7 +5,7 @@ import type { Address, Link, Rtnl } from '../../../kernel/rtnl/rtnl.ts';
 import { cidrsOverlap, parseCidr } from '../../../model/ip.ts';
 import { applyContainerEnd, familyOf } from '../../attachment/container-end.ts';
 import type { ContainerDoors } from '../../attachment/doors.ts';
-import { enableForwarding, setSysctl } from '../../attachment/sysctls.ts';
+import { enableForwarding, setSysctl, skipDuplicateDetection } from '../../attachment/sysctls.ts';
 import { type Veth, createVeth } from '../../attachment/veth.ts';
 import { CniError } from '../../spec/error.ts';
 import type { BridgePlan, GatewayAddress } from './plan.ts';
@@ -30,6 +30,7 @@ export function applyBridge(plan: BridgePlan['bridge'], node: Rtnl): Link {
       ),
     );
     setSysctl(`net/ipv6/conf/${name}/accept_ra`, '0');
+    skipDuplicateDetection(name);
     found = node.link(name);
   }
   if (found?.kind !== 'bridge' || !found.bridge)
@@ -120,6 +121,7 @@ function vlanInterface(
       peer: { name, mtuBytes: bridge.mtuBytes },
     }),
   );
+  skipDuplicateDetection(name);
   node.batch((to) => {
     to.addBridgeVlan({ link: port, first: vlan, pvid: true, untagged: true });
     to.setLink(port, { up: true, alias: `port of ${name}` });

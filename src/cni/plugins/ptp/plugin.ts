@@ -8,7 +8,7 @@ import { passToIpam, resultDns, withAddresses } from '../../attachment/ipam.ts';
 import { masqueradeElements, masqueradeLayout } from '../../attachment/masquerade.ts';
 import { findTableDamage, holdElements } from '../../attachment/network-table.ts';
 import { collectAttachments, deleteAttachment, tryRemoveAttachment } from '../../attachment/remove.ts';
-import { enableForwarding } from '../../attachment/sysctls.ts';
+import { enableForwarding, skipDuplicateDetection } from '../../attachment/sysctls.ts';
 import { type Veth, createVeth, interfaceOf, requireFreeName } from '../../attachment/veth.ts';
 import type { TableLayout } from '../chained/owned-table.ts';
 import { ownerOf } from '../chained/owner.ts';
@@ -73,6 +73,7 @@ async function apply(plan: PtpPlan, { request, doors, container }: Applying): Pr
     holdElements(doors.nftables, masqueradeLayout(name), { owner, wanted });
   }
   for (const family of host.families) enableForwarding(family);
+  skipDuplicateDetection(host.name);
   applyHostEnd(host, veth.host.index, node);
   await applyContainerEnd(plan.container, { ...container, link: veth.container.index });
   return veth;

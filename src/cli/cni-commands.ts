@@ -98,7 +98,10 @@ ${examples('./podnet cni gc mynet', './podnet cni gc mynet --keep 7f3a/eth0 -o j
     .description('run any CNI plugin through the whole specification, and report what it does otherwise')
     .argument('<plugin>', 'path of an executable, name of one in --plugin-dir, or one of our own')
     .option('--config <file>', "of one plugin (default the plugin's usual keys, or only its type)")
-    .option('--before <file>', 'configuration of a plugin that makes the interface a chained one works on')
+    .option(
+      '--before [file]',
+      'it is a chained plugin: configuration of the one that goes before it (default ptp with host-local)',
+    )
     .addOption(
       new Option(
         '--plugin-dir <directory>',
@@ -111,7 +114,7 @@ ${examples('./podnet cni gc mynet', './podnet cni gc mynet --keep 7f3a/eth0 -o j
       `\nEverything happens in network namespaces of its own; of this machine's network nothing is touched.
 ${examples(
   './podnet cni test /usr/lib/cni/bridge',
-  './podnet cni test ./static-route --config static-route.json --before ptp.json',
+  './podnet cni test ./static-route --config static-route.json --before',
   './podnet cni test bridge -o json | jq .failed',
 )}`,
     )

@@ -3,7 +3,7 @@
  * report as JSON on stdout.
  */
 import { mkdirSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { defaultBefore, defaultConfig } from '../cni/kit/default-configs.ts';
 import { runKit } from '../cni/kit/kit.ts';
 import { pluginNamed, pluginNames } from '../cni/plugins/registry.ts';
@@ -48,14 +48,17 @@ async function installOwn(): Promise<{ directory: string; close(): Promise<void>
 const request = JSON.parse(process.argv[2] ?? '{}') as KitRequest;
 const isOwn = !request.plugin.includes('/');
 coverStateDirectories();
-const own = isOwn ? await installOwn() : undefined;
-const plugin = own ? join(own.directory, request.plugin) : request.plugin;
+// Other makers' plugins may want ours too: before them, or for addresses. Without a compiler they do without.
+const own = await installOwn().catch((error: unknown) => {
+  if (isOwn) throw error;
+});
+const plugin = isOwn ? join(own?.directory ?? '', request.plugin) : request.plugin;
 const type = basename(plugin);
 const report = await runKit({
   plugin,
   config: request.config ?? defaultConfig(type),
   before: request.before ?? (request.config ? undefined : defaultBefore(type)),
-  directories: [...(own ? [own.directory] : []), ...request.directories],
+  directories: [dirname(plugin), ...(own ? [own.directory] : []), ...request.directories],
 });
 await own?.close();
 process.stdout.write(`${JSON.stringify({ ...report, plugin: request.plugin })}\n`);

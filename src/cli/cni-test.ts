@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
-import { delimiter, dirname, join, resolve } from 'node:path';
+import { delimiter, join, resolve } from 'node:path';
+import { usualBefore } from '../cni/kit/default-configs.ts';
 import { type KitReport, printReport } from '../cni/kit/report.ts';
 import { pluginNames } from '../cni/plugins/registry.ts';
 import { findExecutable } from '../cni/spec/delegate.ts';
@@ -14,7 +15,8 @@ import { printResult } from './terminal.ts';
 
 export interface CniTestOptions extends Printed {
   readonly config?: string;
-  readonly before?: string;
+  /** True for the usual one. */
+  readonly before?: string | true;
   readonly pluginDir?: readonly string[];
 }
 
@@ -27,9 +29,11 @@ export async function cniTest(plugin: string, options: CniTestOptions): Promise<
   const executable = findPlugin(plugin, directories);
   const report = await runInNamespaces({
     plugin: executable,
-    directories: executable.includes('/') ? [dirname(executable), ...directories] : directories,
+    directories,
     ...(options.config !== undefined && { config: readConfig(options.config) }),
-    ...(options.before !== undefined && { before: readConfig(options.before) }),
+    ...(options.before !== undefined && {
+      before: options.before === true ? usualBefore : readConfig(options.before),
+    }),
   });
   if (!printData(report, options.output)) printResult(printReport(report));
   return report.failed === 0 ? 0 : 1;

@@ -51,11 +51,14 @@ const configs: Readonly<Record<string, JsonObject>> = {
 /** Those that work on another plugin's interface. */
 const chained = new Set(['portmap', 'bandwidth', 'firewall', 'tuning', 'sbr']);
 
+/** What makes an interface for chained plugins. */
+export const usualBefore: JsonObject = { type: 'ptp', ipam: hostLocal };
+
 export function defaultConfig(type: string): JsonObject {
   return configs[type] ?? {};
 }
 
 /** What goes before a plugin when nothing is said: ptp for those known to be chained. */
 export function defaultBefore(type: string): JsonObject | undefined {
-  return chained.has(type) ? { type: 'ptp', ipam: hostLocal } : undefined;
+  return chained.has(type) ? usualBefore : undefined;
 }

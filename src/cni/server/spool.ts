@@ -28,7 +28,9 @@ export async function replaySpool({ directory, findPlugin, log }: ReplayOptions)
   let done = 0;
   for (const path of spooledFiles(directory)) {
     const request = readSpooled(path, log);
-    const answer = request && (await (await findPlugin(request.type))?.answer({ ...request, findPlugin, longLived: true }));
+    const answer =
+      request &&
+      (await (await findPlugin(request.type))?.answer({ ...request, findPlugin, longLived: true }));
     if (request && answer?.exitCode !== 0) {
       log?.(
         `spooled DEL of ${request.environment['CNI_CONTAINERID']} failed and stays: ${answer?.stdout.trim() ?? `no plugin ${request.type}`}`,

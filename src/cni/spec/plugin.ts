@@ -59,6 +59,17 @@ export interface PluginDefinition<C> {
   readonly status?: (request: PluginRequest<C>) => Awaitable<void>;
 }
 
+/** Of a plugin that works on what the one before it answered: ADD has a prevResult for certain. */
+export interface ChainedDefinition<C> extends Omit<PluginDefinition<C>, 'add' | 'chained'> {
+  readonly chained: true;
+  readonly add: (request: PluginRequest<C> & { readonly prevResult: CniResult }) => Awaitable<PluginResult>;
+}
+
+/** Without it the configuration is passed on as it was read. */
+interface Parsed<C> {
+  readonly parse: (network: NetworkConfig) => C;
+}
+
 export interface PluginInput {
   readonly environment: CniEnvironment;
   readonly stdin: string;
@@ -81,11 +92,11 @@ export interface Plugin {
   answer(input: PluginInput): Promise<PluginAnswer>;
 }
 
+export function definePlugin<C>(definition: ChainedDefinition<C> & Parsed<C>): Plugin;
+export function definePlugin<C>(definition: PluginDefinition<C> & Parsed<C>): Plugin;
+export function definePlugin(definition: ChainedDefinition<NetworkConfig>): Plugin;
 export function definePlugin(definition: PluginDefinition<NetworkConfig>): Plugin;
-export function definePlugin<C>(
-  definition: PluginDefinition<C> & { readonly parse: (network: NetworkConfig) => C },
-): Plugin;
-export function definePlugin<C>(definition: PluginDefinition<C>): Plugin {
+export function definePlugin<C>(definition: PluginDefinition<C> | ChainedDefinition<C>): Plugin {
   const { type, versions = cniVersions } = definition;
   return {
     type,
@@ -103,7 +114,7 @@ export function definePlugin<C>(definition: PluginDefinition<C>): Plugin {
 }
 
 async function run<C>(
-  definition: PluginDefinition<C>,
+  definition: PluginDefinition<C> | ChainedDefinition<C>,
   versions: readonly CniVersion[],
   { environment, stdin, findPlugin, longLived = false }: PluginInput,
 ): Promise<JsonObject | undefined> {
@@ -125,8 +136,10 @@ async function run<C>(
   switch (command) {
     case 'ADD': {
       requireNetns(parameters);
-      if (definition.chained && !network.prevResult) throw missingPrevResult(command);
-      return convertResult(await definition.add(request), network.cniVersion);
+      const { prevResult, cniVersion } = network;
+      if (!definition.chained) return convertResult(await definition.add(request), cniVersion);
+      if (!prevResult) throw missingPrevResult(command);
+      return convertResult(await definition.add({ ...request, prevResult }), cniVersion);
     }
     case 'CHECK': {
       if (!network.prevResult) throw missingPrevResult(command);
@@ -150,7 +163,7 @@ async function run<C>(
 }
 
 function createRequest<C>(
-  { parse }: PluginDefinition<C>,
+  { parse }: Pick<PluginDefinition<C>, 'parse'>,
   parameters: Parameters,
   network: NetworkConfig,
   options: Pick<DelegateOptions, 'environment' | 'findPlugin' | 'path' | 'longLived'>,

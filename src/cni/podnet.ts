@@ -4,6 +4,7 @@ import { type Allocation, type AttachmentKey, type Ipam, createIpam } from './ip
 import { POD_INTERFACE, POD_NETWORK, type PodLinkPlan } from './pod-link-plan.ts';
 import { type PodLinks, type PodLinksOptions, createPodLinks } from './pod-links.ts';
 import type { PodAttachment, PodNetwork, Sandbox } from './pod-network.ts';
+import { type PodTraffic, createPodTraffic, noPodTraffic } from './pod-traffic.ts';
 
 export interface PodNetworkOptions extends PodLinksOptions {
   /** The node's `spec.podCIDR`, or its `spec.podCIDRs` with a comma between them: one per IP family. */
@@ -57,7 +58,8 @@ export function createPodNetwork(options: PodNetworkOptions): NodePodNetwork {
   let links: PodLinks | undefined;
   try {
     links = createPodLinks(podCidrs, options);
-    const network = new LinkedPodNetwork(ipam, links);
+    const traffic = options.openRtnl ? noPodTraffic : createPodTraffic(options.netns);
+    const network = new LinkedPodNetwork(ipam, links, traffic);
     if (ipam.damaged !== undefined) {
       onDamaged?.(ipam.damaged);
       network.reconcile();
@@ -73,10 +75,12 @@ export function createPodNetwork(options: PodNetworkOptions): NodePodNetwork {
 class LinkedPodNetwork implements NodePodNetwork {
   readonly #ipam: Ipam;
   readonly #links: PodLinks;
+  readonly #traffic: PodTraffic;
 
-  constructor(ipam: Ipam, links: PodLinks) {
+  constructor(ipam: Ipam, links: PodLinks, traffic: PodTraffic) {
     this.#ipam = ipam;
     this.#links = links;
+    this.#traffic = traffic;
   }
 
   // eslint-disable-next-line typescript/require-await -- the contract is asynchronous, the kernel is not
@@ -92,6 +96,7 @@ class LinkedPodNetwork implements NodePodNetwork {
     try {
       const pod = `${namespace}/${name}`;
       plan = this.#links.connect({ ...key, network, pod, addresses, ...(mac && { mac }) }, netns);
+      this.#traffic.apply(sandbox, key, plan);
     } catch (error) {
       if (!isConnected) this.#tryUndo(key, addresses);
       if (error instanceof PodnetError) throw error;
@@ -109,6 +114,7 @@ class LinkedPodNetwork implements NodePodNetwork {
   /** The address is free only when its link is out of service. */
   #undo(key: AttachmentKey, addresses: readonly string[]): void {
     this.#links.disconnect(key, addresses);
+    this.#traffic.remove(key);
     this.#ipam.release(key);
   }
 
@@ -138,7 +144,9 @@ class LinkedPodNetwork implements NodePodNetwork {
 
   reconcile(): readonly AttachmentKey[] {
     const gone = this.#ipam.reconcile(this.#links.holders());
-    this.#links.sweep(this.#ipam.allocations());
+    const allocations = this.#ipam.allocations();
+    this.#links.sweep(allocations);
+    this.#traffic.retain([...allocations, ...this.#links.holders()]);
     return gone;
   }
 
@@ -153,7 +161,10 @@ class LinkedPodNetwork implements NodePodNetwork {
       if (holder.network === network && !isKept(holder))
         gone.set(`${containerId} ${interfaceName}`, { containerId, interfaceName });
     }
-    for (const key of gone.values()) this.#links.disconnect(key, this.#ipam.addressesOf(key));
+    for (const key of gone.values()) {
+      this.#links.disconnect(key, this.#ipam.addressesOf(key));
+      this.#traffic.remove(key);
+    }
     this.#ipam.retain(network, attachments);
     return [...gone.values()];
   }
@@ -175,6 +186,7 @@ class LinkedPodNetwork implements NodePodNetwork {
   }
 
   close(): void {
+    this.#traffic.close();
     this.#links.close();
     this.#ipam.close();
   }

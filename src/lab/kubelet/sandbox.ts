@@ -2,6 +2,7 @@ import { mkdirSync, rmSync } from 'node:fs';
 import type { PodNetwork } from '../../cni/pod-network.ts';
 import { createNetns, type Netns } from '../../kernel/netns.ts';
 import type { Pod } from '../../model/objects.ts';
+import { bandwidthOf, portMappingsOf } from './pod-traffic.ts';
 import { createPodNamespaces, type PodNamespaces } from '../workloads/isolate/pod-namespaces.ts';
 
 /** The id a pod's sandbox has for its network: a pod has one sandbox in its life on the node. */
@@ -54,7 +55,12 @@ export async function createSandbox(options: SandboxOptions): Promise<PodSandbox
   const netns = createNetns();
   const namespaces = createPodNamespaces(netns, hostname, directory);
   try {
-    const { addresses } = await podNetwork.add({ containerId, namespace, name, uid, netns });
+    const [portMappings, bandwidth] = [portMappingsOf(pod), bandwidthOf(pod)];
+    const { addresses } = await podNetwork.add({
+      ...{ containerId, namespace, name, uid, netns },
+      ...(portMappings.length > 0 && { portMappings }),
+      ...(bandwidth && { bandwidth }),
+    });
     return {
       netns,
       namespaces,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,6 +12,7 @@ import {
   type Call,
   debian,
   installPlugin,
+  netnsPath,
   ours,
   withoutDebianPlugins,
 } from './support/cni.ts';
@@ -342,6 +343,51 @@ test('GC removes interfaces, rules and addresses of attachments that are not val
   await ours('GC', { config, validAttachments: [] });
   assert.ok(!tables().includes(`inet podnet-masq-${config.name}`));
   await ours('STATUS', { config });
+});
+
+/** ADDs and DELs containers of one namespace without end, telling of each before it begins. */
+const BUSY = `
+import { plugin } from ${JSON.stringify(join(import.meta.dirname, '../../src/cni/plugins/bridge/plugin.ts'))};
+import { pluginNamed } from ${JSON.stringify(join(import.meta.dirname, '../../src/cni/plugins/registry.ts'))};
+const [stdin, CNI_NETNS] = process.argv.slice(1);
+for (let index = 0; ; index++) {
+  const CNI_CONTAINERID = process.pid + '-' + index;
+  for (const CNI_COMMAND of ['ADD', 'DEL']) {
+    process.stdout.write(CNI_CONTAINERID + '\\n');
+    const environment = { CNI_COMMAND, CNI_CONTAINERID, CNI_NETNS, CNI_IFNAME: 'eth0' };
+    const { exitCode, stdout } = await plugin.answer({ environment, stdin, findPlugin: pluginNamed });
+    if (exitCode !== 0) throw new Error(stdout);
+    await new Promise((next) => setImmediate(next));
+  }
+}`;
+
+test('kill -9 in the middle of ADD or DEL leaves nothing that DEL does not remove', async () => {
+  const config = network({ ipMasq: true, macspoofchk: true, cniVersion: '1.1.0' });
+  const netns = newNetns();
+  const links = node.links().length;
+  for (let round = 0; round < 8; round++) {
+    const args = ['--input-type=module', '-e', BUSY, '--', JSON.stringify(config), netnsPath(netns)];
+    const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const gone = new Promise((done) => child.once('close', done));
+    let told = '';
+    const busy = Promise.withResolvers<void>();
+    child.stdout.on('data', (chunk) => {
+      told += String(chunk);
+      if (told.split('\n').length > 3 + round) busy.resolve();
+    });
+    await busy.promise;
+    // At another moment of the work each time.
+    await new Promise((later) => setTimeout(later, round * 1.3));
+    child.kill('SIGKILL');
+    await gone;
+    const containerId = told.trim().split('\n').at(-1) ?? '';
+    await ours('DEL', { config, containerId, netns });
+    assert.equal(node.links().length, links + 1, `the bridge alone, after round ${round}`);
+  }
+  const { addresses } = await addPod({ config });
+  assert.equal(await sourceSeen(currentNode, addresses[0] ?? ''), `10.${networks}.0.1`);
+  const reserved = readdirSync(join(scratch, config.name)).filter((name) => /^[0-9a-f.:]+$/.test(name));
+  assert.deepEqual(reserved.toSorted(), addresses.toSorted());
 });
 
 /** What both implementations should leave alike, their names and MAC addresses aside. */

@@ -2,9 +2,9 @@
  * A table of nf_tables that belongs to one network: it exists as long as an attachment of the network holds something
  * in it. Elements say in their comments whose they are.
  */
-import { type NftCommand, add, remove } from '../../kernel/nftables/commands.ts';
+import { type NftCommand, add, create, remove } from '../../kernel/nftables/commands.ts';
 import type { Nftables } from '../../kernel/nftables/nftables.ts';
-import { isNotFound, isOutdated } from '../../kernel/nftables/nftables-error.ts';
+import { isAlreadyExists, isNotFound, isOutdated } from '../../kernel/nftables/nftables-error.ts';
 import { type Element, type NftMap, type NftSet, elements } from '../../kernel/nftables/objects.ts';
 import { CniError, cniErrorCodes } from '../spec/error.ts';
 import {
@@ -54,6 +54,14 @@ export function holdElements(
   layout: TableLayout,
   { owner, wanted }: { readonly owner: string; readonly wanted: readonly HeldElement[] },
 ): void {
+  const held = wanted.map(({ set, element }) => elements(set, [{ ...element, comment: owner }]));
+  try {
+    // Nearly always the table is there, and nobody left anything of these keys in it.
+    nftables.apply(held.map((each) => create(each)));
+    return;
+  } catch (error) {
+    if (!isNotFound(error) && !isAlreadyExists(error)) throw error;
+  }
   change(nftables, () => {
     const holdings = readHoldings(nftables, layout);
     const keys = new Set(wanted.map((each) => keyOf(each)));
@@ -62,7 +70,7 @@ export function holdElements(
     return [
       ...(holdings && findDamage(nftables, layout) === undefined ? [] : layoutCommands(layout)),
       ...removals({ elements: outdated, rules: [] }),
-      ...wanted.map(({ set, element }) => add(elements(set, [{ ...element, comment: owner }]))),
+      ...held.map((each) => add(each)),
     ];
   });
 }

@@ -57,7 +57,11 @@ export async function createSandbox(options: SandboxOptions): Promise<PodSandbox
   try {
     const [portMappings, bandwidth] = [portMappingsOf(pod), bandwidthOf(pod)];
     const { addresses } = await podNetwork.add({
-      ...{ containerId, namespace, name, uid, netns },
+      containerId,
+      namespace,
+      name,
+      uid,
+      netns,
       ...(portMappings.length > 0 && { portMappings }),
       ...(bandwidth && { bandwidth }),
     });

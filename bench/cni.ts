@@ -1,0 +1,261 @@
+/**
+ * What a container runtime waits for: ADD and DEL of podnet's plugins, through the forwarder to a running server, beside
+ * those of containernetworking's plugins (Debian's package), in turns. Times are those of whole processes, taken by
+ * cni/runner.c.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { pluginNames } from '../src/cni/plugins/registry.ts';
+import { installPlugins } from '../src/cni/runtime/install-plugins.ts';
+import { buildShim } from '../src/cni/server/build-shim.ts';
+import { createNetns } from '../src/kernel/netns.ts';
+import { findProgram } from '../src/kernel/process.ts';
+import { openRtnl } from '../src/kernel/rtnl/rtnl.ts';
+import { writeSysctl } from '../src/kernel/sysctl.ts';
+import type { BenchRow } from './row.ts';
+
+const DEBIAN = '/usr/lib/cni';
+/** One after the other; the first ones, which load code and make the bridge, are run but not counted. */
+const PODS = 120;
+const WARM = 20;
+/** At once. */
+const CROWD = 100;
+
+interface Subject {
+  readonly name: string;
+  readonly plugin: string;
+  readonly directory: string;
+  readonly config: object;
+}
+
+interface Measured {
+  readonly add: readonly number[];
+  readonly del: readonly number[];
+  readonly crowdMs: number;
+}
+
+export async function rows(): Promise<BenchRow[]> {
+  if (findProgram(`${DEBIAN}/bridge`) === undefined)
+    throw new Error('containernetworking-plugins is not installed: there is nothing to compare with');
+  const root = mkdtempSync(join(tmpdir(), 'podnet-bench-cni-'));
+  const rtnl = openRtnl();
+  rtnl.setLink('lo', { up: true });
+  rtnl.close();
+  writeSysctl('net.ipv4.ip_forward', 1);
+  const server = await startServer(root);
+  try {
+    const runner = compile(root, join(import.meta.dirname, 'cni/runner.c'));
+    const nothing = compile(root, writeSource(root));
+    const bench = { root, runner };
+    const ours = join(root, 'bin');
+    const subjects = {
+      podnet: subject('podnet', 'podnet', ours, {}),
+      plain: subject('bridge', 'bridge', ours, bridge('ours0', '10.81.0.0/16', root, false)),
+      masq: subject('bridge ipMasq', 'bridge', ours, bridge('ours1', '10.82.0.0/16', root, true)),
+      debian: subject('debian', 'bridge', DEBIAN, bridge('debian0', '10.83.0.0/16', root, false)),
+      debianMasq: subject('debianmasq', 'bridge', DEBIAN, bridge('debian1', '10.84.0.0/16', root, true)),
+    };
+    const measured = new Map(
+      Object.values(subjects)
+        .filter(({ plugin, directory }) => existsSync(join(directory, plugin)))
+        .map((one) => [one, measure(one, bench)]),
+    );
+    const of = (one: Subject): Measured | undefined => measured.get(one);
+    const compared = (one: Subject, peer: Subject): BenchRow[] => {
+      const [mine, theirs] = [of(one), of(peer)];
+      return mine && theirs ? comparison(one.name, mine, theirs) : [missing(one.name)];
+    };
+    return [
+      ...compared(subjects.podnet, subjects.debian),
+      ...compared(subjects.plain, subjects.debian),
+      ...compared(subjects.masq, subjects.debianMasq),
+      forwarder(bench, { ours, nothing }),
+    ];
+  } finally {
+    server.kill();
+    rmSync(root, { recursive: true });
+  }
+}
+
+function subject(name: string, plugin: string, directory: string, config: object): Subject {
+  return {
+    name,
+    plugin,
+    directory,
+    config: { cniVersion: '1.0.0', name: name.replaceAll(' ', ''), type: plugin, ...config },
+  };
+}
+
+const bridge = (name: string, subnet: string, root: string, ipMasq: boolean): object => ({
+  bridge: name,
+  isDefaultGateway: true,
+  ipMasq,
+  ipam: { type: 'host-local', ranges: [[{ subnet }]], dataDir: join(root, 'addresses') },
+});
+
+interface Bench {
+  readonly root: string;
+  readonly runner: string;
+}
+
+function measure({ name, plugin, directory, config }: Subject, { root, runner }: Bench): Measured {
+  const file = join(root, 'config.json');
+  writeFileSync(file, JSON.stringify(config));
+  const inNamespaces = <T>(count: number, use: (jobs: (command: string) => string[]) => T): T => {
+    const namespaces = Array.from({ length: count }, () => createNetns());
+    const jobs = (command: string): string[] =>
+      namespaces.map(
+        ({ fd, inode }) =>
+          `${command} bench-${inode} /proc/${process.pid}/fd/${fd} ${join(directory, plugin)} ${file} ${directory}`,
+      );
+    try {
+      return use(jobs);
+    } finally {
+      for (const netns of namespaces) netns.close();
+    }
+  };
+  console.error(`bench: ${name}`);
+  const inTurn = inNamespaces(PODS, (jobs) => ({
+    add: run(runner, '1', jobs('ADD')).slice(WARM),
+    del: run(runner, '1', jobs('DEL')).slice(WARM),
+  }));
+  const crowdMs = inNamespaces(CROWD, (jobs) => {
+    const times = run(runner, '0', jobs('ADD'));
+    run(runner, '1', jobs('DEL'));
+    return Math.max(...times);
+  });
+  return { ...inTurn, crowdMs };
+}
+
+/** Milliseconds of each job. */
+function run(runner: string, parallel: string, jobs: readonly string[]): number[] {
+  const { stdout, status, stderr } = spawnSync(runner, [parallel], {
+    input: `${jobs.join('\n')}\n`,
+    encoding: 'utf8',
+  });
+  const results = stdout
+    .trim()
+    .split('\n')
+    .map((line) => line.split(' ').map(Number));
+  const failed = results.filter(([, code]) => code !== 0).length;
+  if (status !== 0 || failed > 0 || results.length !== jobs.length)
+    throw new Error(`${failed} of ${jobs.length} failed (${jobs[0]}): ${stderr.slice(0, 2000)}`);
+  return results.map(([micros = 0]) => micros / 1000);
+}
+
+function comparison(name: string, mine: Measured, theirs: Measured): BenchRow[] {
+  const row = (
+    figure: string,
+    [value, peer]: readonly [number, number],
+    target: { readonly ms: number; readonly ratio?: number },
+  ): BenchRow => ({
+    figure: `${name} ${figure}`,
+    value,
+    unit: 'ms',
+    comparedWith: `Debian's bridge, ${peer.toFixed(1)} ms`,
+    ratio: value / peer,
+    target: `≤ ${target.ms} ms${target.ratio ? ', a third of it' : ''}`,
+    ok: value <= target.ms && value / peer <= (target.ratio ?? Infinity),
+  });
+  const both = (pick: (of: Measured) => number): readonly [number, number] => [pick(mine), pick(theirs)];
+  return [
+    row(
+      'ADD, median',
+      both(({ add }) => quantile(add, 0.5)),
+      { ms: 5, ratio: 1 / 3 },
+    ),
+    row(
+      'ADD, p99',
+      both(({ add }) => quantile(add, 0.99)),
+      { ms: 15 },
+    ),
+    row(
+      'DEL, median',
+      both(({ del }) => quantile(del, 0.5)),
+      { ms: 3, ratio: 1 / 3 },
+    ),
+    row(
+      `${CROWD} ADDs at once`,
+      both(({ crowdMs }) => crowdMs),
+      { ms: 500 },
+    ),
+  ];
+}
+
+const missing = (name: string): BenchRow => ({
+  figure: name,
+  value: Number.NaN,
+  unit: '',
+  comparedWith: 'podnet has no such plugin',
+  target: 'runs',
+  ok: false,
+});
+
+/** A request that the server answers at once, beside a static program that does nothing at all. */
+function forwarder({ root, runner }: Bench, { ours, nothing }: { ours: string; nothing: string }): BenchRow {
+  const file = join(root, 'loopback.json');
+  writeFileSync(file, JSON.stringify({ cniVersion: '1.1.0', name: 'lo', type: 'loopback' }));
+  const times: [number[], number[]] = [[], []];
+  for (let round = 0; round < 300; round++) {
+    for (const [index, program] of [join(ours, 'loopback'), nothing].entries()) {
+      const [value = 0] = run(runner, '1', [`STATUS - - ${program} ${file} ${ours}`]);
+      times[index]?.push(value);
+    }
+  }
+  const [forwarded, empty] = [quantile(times[0], 0.5), quantile(times[1], 0.5)];
+  return {
+    figure: 'forwarder and an empty request, median',
+    value: forwarded - empty,
+    unit: 'ms',
+    comparedWith: `a static program that does nothing, ${empty.toFixed(2)} ms, taken off`,
+    target: '≤ 1 ms',
+    ok: forwarded - empty <= 1,
+  };
+}
+
+async function startServer(root: string): Promise<{ kill(): void }> {
+  const socket = join(root, 'cni.sock');
+  installPlugins({
+    directory: join(root, 'bin'),
+    shim: await buildShim(),
+    names: pluginNames,
+    config: { socket, spool: join(root, 'spool'), program: '/nonexistent' },
+  });
+  mkdirSync(join(root, 'spool'));
+  const args = [
+    join(import.meta.dirname, 'cni/server.ts'),
+    socket,
+    join(root, 'spool'),
+    join(root, 'node.db'),
+  ];
+  const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+  const deadline = Date.now() + 10_000;
+  while (!existsSync(socket)) {
+    if (server.exitCode !== null || Date.now() > deadline) throw new Error('the server does not listen');
+    await new Promise((done) => setTimeout(done, 10));
+  }
+  return server;
+}
+
+function compile(root: string, source: string): string {
+  const output = join(root, `program-${source.length}`);
+  const compiler = findProgram('musl-gcc') ?? findProgram('gcc') ?? 'cc';
+  const { status, stderr } = spawnSync(compiler, ['-O2', '-static', '-o', output, source], {
+    encoding: 'utf8',
+  });
+  if (status !== 0) throw new Error(`${compiler}: ${stderr}`);
+  return output;
+}
+
+function writeSource(root: string): string {
+  const file = join(root, 'nothing.c');
+  writeFileSync(file, 'int main(void) { return 0; }\n');
+  return file;
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0;
+}

@@ -1,5 +1,6 @@
 /** The SQLite file behind the pods' addresses: opened, set aside when damaged, its errors in words for people. */
-import { linkSync, statSync, unlinkSync } from 'node:fs';
+import { accessSync, constants, linkSync, statSync, unlinkSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { PodnetError } from '../model/errors.ts';
 
@@ -138,6 +139,22 @@ function setAside(path: string): string {
   return aside;
 }
 
+/** SQLite's code, or what stands behind it. */
+function kindOf(cause: unknown, path: string): number {
+  const code = resultCode(cause);
+  if (isDamage(cause)) return SQLITE.CORRUPT;
+  return code === SQLITE.CANTOPEN && isOnReadOnlyDisk(path) ? SQLITE.READONLY : code;
+}
+
+function isOnReadOnlyDisk(path: string): boolean {
+  try {
+    accessSync(dirname(path), constants.W_OK);
+    return false;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EROFS';
+  }
+}
+
 /** Whatever SQLite or the file system said, with what to do about it. */
 export function storeError(cause: unknown, path: string): PodnetError {
   if (cause instanceof PodnetError) return cause;
@@ -150,7 +167,7 @@ export function storeError(cause: unknown, path: string): PodnetError {
       fix: `${cause.message}, this podnet knows ${SCHEMA_VERSION}. Use the newer podnet, or stop this node’s pods and delete the file.`,
     });
   }
-  switch (isDamage(cause) ? SQLITE.CORRUPT : resultCode(cause)) {
+  switch (kindOf(cause, path)) {
     case SQLITE.READONLY:
       return new PodnetError(`${message}: it is read-only`, {
         ...options,

@@ -4,7 +4,7 @@ import type { Netns } from '../kernel/netns.ts';
 import type { Link, Rtnl, RtnlChanges } from '../kernel/rtnl/rtnl.ts';
 import { PodnetError } from '../model/errors.ts';
 import { bits, parseIp } from '../model/ip.ts';
-import type { BridgePlan } from './bridge-link-plan.ts';
+import { BRIDGE, type BridgePlan } from './bridge-link-plan.ts';
 import {
   type LinkEnd,
   POD_LINK_GROUP,
@@ -182,12 +182,11 @@ function configureEnd(to: RtnlChanges, link: number, end: LinkEnd, via = link): 
  */
 export function discardPodLink(hostInterface: string, host: Rtnl, addresses: readonly string[] = []): void {
   const link = host.link(hostInterface);
-  if (!link) return;
-  ignoreMissing(() => host.setLink(link.index, { up: false, group: TRASH_LINK_GROUP }));
+  if (link) ignoreMissing(() => host.setLink(link.index, { up: false, group: TRASH_LINK_GROUP }));
   // A port takes its own routes with it, but not those of its bridge.
-  if (link.master === undefined) return;
-  const own = readAlias(link.alias)?.addresses ?? addresses;
-  for (const address of own) forgetPod(host, link.master, address);
+  const own = readAlias(link?.alias)?.addresses ?? addresses;
+  const bridge = link ? link.master : own.length > 0 ? host.link(BRIDGE)?.index : undefined;
+  if (bridge !== undefined) for (const address of own) forgetPod(host, bridge, address);
 }
 
 /** Removes the way to a pod over the bridge. */

@@ -146,26 +146,39 @@ function defaultRoute(address: string): string {
   return address.includes(':') ? '::/0' : '0.0.0.0/0';
 }
 
+async function disconnect(
+  { config, containerId, ifName, longLived }: Request,
+  opening: Opening,
+): Promise<void> {
+  const key = { containerId, interfaceName: ifName };
+  let failure: unknown;
+  if (config.podCidrs.length > 0 || opening.agent?.network()) {
+    try {
+      await withNetwork(config, opening, async (pods) => {
+        await pods.del(key);
+        if (!longLived) pods.collectNow();
+      });
+      return;
+    } catch (error) {
+      failure = error;
+    }
+  }
+  // Without a network, or one whose addresses cannot be read, there is perhaps a link.
+  const links = openLinks(config, []);
+  try {
+    links.disconnect(key);
+    if (!longLived) links.collectNow();
+  } finally {
+    links.close();
+  }
+  if (failure !== undefined) throw failure;
+}
+
 /** Everything is tried; the first error is thrown. */
 async function del(request: Request, opening: Opening): Promise<void> {
-  const { config, containerId, ifName, longLived } = request;
-  const key = { containerId, interfaceName: ifName };
   const outcomes = await Promise.allSettled([
     runChained(request, 'DEL'),
-    spoken(async () => {
-      if (config.podCidrs.length > 0 || opening.agent?.network()) {
-        await withNetwork(config, opening, async (pods) => {
-          await pods.del(key);
-          if (!longLived) pods.collectNow();
-        });
-        return;
-      }
-      // Without a network there is nothing but perhaps a link.
-      const links = openLinks(config, []);
-      links.disconnect(key);
-      if (!longLived) links.collectNow();
-      links.close();
-    }),
+    spoken(async () => disconnect(request, opening)),
     passToIpam(request),
   ]);
   for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;

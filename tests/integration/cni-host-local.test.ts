@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { tryParseIp } from '../../src/model/ip.ts';
 import { AnsweredError, type Call, debian, ours, withoutDebianPlugins } from './support/cni.ts';
+import { MS, mount, umount } from '../../src/kernel/ffi.ts';
 import { createNetns } from '../../src/kernel/netns.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'podnet-host-local-'));
@@ -109,6 +110,28 @@ test('host-local refuses a second ADD, a full range, and configuration that make
   await assert.rejects(addedAddress({ config: broken, containerId: 'a' }), code(7, /ipam\.subnet/));
   const unusable = network({ subnet: '10.1.0.0/24', dataDir: '/proc/none' }).config;
   await assert.rejects(addedAddress({ config: unusable, containerId: 'a' }), code(5, /\/proc\/none/));
+});
+
+test('host-local says when its disk is full or read-only, and leaves nothing half-made', async () => {
+  const disk = join(scratch, 'disk');
+  mkdirSync(disk);
+  // The root, the directory of the network, its lock and one more.
+  mount(disk, { type: 'tmpfs', source: 'tmpfs', data: 'size=64k,nr_inodes=4' });
+  try {
+    const { config } = network({ subnet: '10.1.0.0/24', dataDir: disk });
+    const directory = join(disk, String(config.name));
+    await assert.rejects(addedAddress({ config, containerId: 'a' }), code(5, /ENOSPC/));
+    assert.deepEqual(addresses(directory), []);
+    mount(disk, { flags: MS.REMOUNT | MS.RDONLY });
+    await assert.rejects(addedAddress({ config, containerId: 'a' }), code(5, /EROFS/));
+    await assert.rejects(ours('STATUS', { config }), code(5, /EROFS/));
+    mount(disk, { flags: MS.REMOUNT, data: 'nr_inodes=64' });
+    assert.equal(await addedAddress({ config, containerId: 'a' }), '10.1.0.2/24');
+    writeFileSync(join(directory, 'last_reserved_ip.0'), 'what is this?');
+    assert.equal(await addedAddress({ config, containerId: 'b' }), '10.1.0.3/24');
+  } finally {
+    umount(disk);
+  }
 });
 
 test('host-local gives nothing when one of several sets is full', async () => {

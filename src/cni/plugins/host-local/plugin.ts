@@ -31,14 +31,13 @@ async function add({ config, args, containerId, ifName }: Request): Promise<Plug
     if (own.length > 0) throw alreadyAdded(own, { containerId, ifName });
     const reserved = new Set(reservations.map(({ ip }) => formatIp(ip)));
     const candidates = chooseAddresses({ rangeSets, wanted, reserved, last: (index) => store.last(index) });
-    const done: Ip[] = [];
     try {
-      for (const [setIndex, { ip }] of candidates.entries()) {
+      for (const [setIndex, { ip }] of candidates.entries())
         store.reserve(ip, { containerId, ifName, setIndex });
-        done.push(ip);
-      }
     } catch (error) {
-      for (const ip of done) store.release(ip);
+      store.tidy();
+      // None of them was anybody's.
+      for (const { ip } of candidates) store.release(ip);
       throw error;
     }
     return candidates;
@@ -89,6 +88,7 @@ async function gc({ config: { directory }, validAttachments }: Request): Promise
 
 async function status({ config: { directory, rangeSets }, network }: Request): Promise<void> {
   const full = await withStore(directory, (store) => {
+    store.tryWrite();
     const reserved = store.reserved();
     return rangeSets.find((set) => {
       try {

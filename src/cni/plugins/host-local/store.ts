@@ -44,6 +44,8 @@ export interface LockedStore {
   /** Reserves the address and remembers it as the set's last. */
   reserve(ip: Ip, owner: Attachment & { readonly setIndex: number }): void;
   release(ip: Ip): void;
+  /** Throws when nothing can be reserved. */
+  tryWrite(): void;
   /** Removes what a process that was killed left. */
   tidy(): void;
 }
@@ -170,6 +172,11 @@ class DirectoryStore implements LockedStore {
     const name = formatIp(ip);
     this.#known.delete(name);
     this.#remove(name);
+  }
+
+  tryWrite(): void {
+    writeFileSync(this.#path(UNFINISHED), 'content', { mode: 0o600 });
+    this.tidy();
   }
 
   tidy(): void {

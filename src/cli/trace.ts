@@ -1,6 +1,7 @@
 import { readClusterConfig } from '../agent/config.ts';
 import type { Client } from '../cluster/client.ts';
 import { deployments, endpointSlices, namespaces, nodes, pods, services } from '../cluster/resources.ts';
+import { BRIDGE } from '../cni/bridge-link-plan.ts';
 import { hostInterfaceName } from '../cni/pod-link-plan.ts';
 import { sandboxId } from '../lab/kubelet/sandbox.ts';
 import { compare } from '../trace/compare.ts';
@@ -51,7 +52,9 @@ export async function loadView(
     clusterDns: config.clusterDns,
     clusterCidrs: config.clusterCidrs,
     ...(worldAddresses && { worldAddresses }),
-    hostInterface: ({ metadata }) => hostInterfaceName(sandboxId(metadata?.uid ?? '')),
+    linkMode: config.linkMode,
+    hostInterface: ({ metadata }) =>
+      config.linkMode === 'bridge' ? BRIDGE : hostInterfaceName(sandboxId(metadata?.uid ?? '')),
   });
 }
 

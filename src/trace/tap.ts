@@ -33,6 +33,8 @@ export const TRACE_TABLE = table('inet', 'podnet-trace', { comment: 'podnet: a p
 /** Before connection tracking and every translation on the way in, after them on the way out. */
 const HOOKS = [
   { hook: 'prerouting', priority: -350 },
+  // Only to know it again: the kernel names a packet anew that a bridge hands to its node.
+  { hook: 'forward', priority: -350 },
   { hook: 'output', priority: -350 },
   { hook: 'input', priority: 350 },
   { hook: 'postrouting', priority: 350 },
@@ -70,6 +72,10 @@ export function openTap(
       if (hook === undefined || event.packet === undefined) return;
       const { source, destination, sourcePort: port, destinationPort } = event.packet;
       if (destinationPort === undefined) return;
+      if (hook === 'forward') {
+        if (port === sourcePort) ours.add(event.packetId);
+        return;
+      }
       if (port === sourcePort) ours.add(event.packetId);
       // A masquerade may have changed the port on the way out, but it is the packet that came in.
       else if (!ours.has(event.packetId)) return;

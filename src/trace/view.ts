@@ -1,3 +1,4 @@
+import type { LinkMode } from '../cni/pod-network.ts';
 import { compileService } from '../dns/zone/compile.ts';
 import { createZone, type Zone } from '../dns/zone/zone.ts';
 import { compile as compileRoutes } from '../fabric/compile.ts';
@@ -34,7 +35,9 @@ export interface TraceObjects {
   readonly mtuBytes?: number;
   /** Of a machine on the nodes' network that is no node; addresses of documentation unless told. */
   readonly worldAddresses?: readonly string[];
-  /** The name of the node's end of a pod's link, where it is known. */
+  /** `routed` unless told. */
+  readonly linkMode?: LinkMode;
+  /** The node's interface towards a pod, where it is known: its end of the pod's link, or the bridge. */
   readonly hostInterface?: (pod: Pod) => string | undefined;
 }
 

@@ -1,4 +1,3 @@
-import { GATEWAYS } from '../cni/pod-link-plan.ts';
 import { isMasqueraded, type PlannedRoute, printRoute, routeFor } from '../fabric/plan.ts';
 import { nodeAddresses } from '../model/addresses.ts';
 import { PodnetError } from '../model/errors.ts';
@@ -18,6 +17,7 @@ import {
   reasonDecision,
   serviceDecision,
 } from './decisions.ts';
+import { leavePod } from './leave-pod.ts';
 import { type Aim, takeAim } from './destination.ts';
 import type { TraceRequest } from './request.ts';
 import { type ServiceStep, endpointsOf, masqueradeReason, stepThroughService } from './service-hop.ts';
@@ -92,7 +92,7 @@ class Walk {
     if (this.#staysInside(source)) return this.#deliverInside(source);
     if (source.kind === 'node' || source.pod.spec?.hostNetwork === true)
       return this.#arrive({ node: source.node, input: undefined, client: 'node' });
-    this.#leavePod(source.pod);
+    this.#leavePod(source.pod, source.node);
     return this.#arrive({
       node: source.node,
       input: this.#view.hostInterfaceOf(source.pod),
@@ -136,17 +136,13 @@ class Walk {
     return 'delivered';
   }
 
-  #leavePod(pod: Pod): void {
-    const family = tryParseIp(this.#packet.destination)?.family ?? 4;
+  #leavePod(pod: Pod, node: Node): void {
     this.#add(podPlace(pod), {
       action: 'send',
       outputInterface: 'eth0',
-      summary: `default route via ${GATEWAYS[family]}`,
       mtuBytes: this.#view.mtuBytes,
       decidedBy: podDecision(pod, this.#packet.source),
-      explain:
-        `The pod has the address ${this.#packet.source} on eth0 and one route, the default, ` +
-        `by way of ${GATEWAYS[family]}: an address no interface has, which the node's end of the link answers for.`,
+      ...leavePod(this.#packet, { linkMode: this.#view.linkMode ?? 'routed', node }),
     });
   }
 

@@ -1,7 +1,8 @@
 /** What pods get beside their link: ports of the node that lead to them, and limits of their traffic. */
+import { isErrno } from '../kernel/ffi.ts';
 import type { Netns } from '../kernel/netns.ts';
 import type { AttachmentKey } from './ipam.ts';
-import { POD_NETWORK, type PodLinkPlan } from './pod-link-plan.ts';
+import { POD_NETWORK, type PodLinkPlan, TRASH_LINK_GROUP } from './pod-link-plan.ts';
 import type { Sandbox } from './pod-network.ts';
 import { applyBandwidth, collectBandwidth, removeBandwidth } from './plugins/bandwidth/bandwidth.ts';
 import { type NodeDoors, openNodeDoors } from './plugins/chained/node-doors.ts';
@@ -22,6 +23,14 @@ export interface PodTraffic {
 export function createPodTraffic(netns?: Netns): PodTraffic {
   let opened: NodeDoors | undefined;
   const doors = (): NodeDoors => (opened ??= openNodeDoors(netns));
+  /** It is deleted with the pods' links. */
+  function discard(link: string): void {
+    try {
+      doors().rtnl.setLink(link, { up: false, group: TRASH_LINK_GROUP });
+    } catch (error) {
+      if (!isErrno(error, 'ENODEV')) throw error;
+    }
+  }
   return {
     apply({ portMappings = [], bandwidth = {} }, pod, plan) {
       const identity = identityOf(pod);
@@ -36,12 +45,12 @@ export function createPodTraffic(netns?: Netns): PodTraffic {
     },
     remove(pod) {
       removePortMappings(identityOf(pod), doors());
-      removeBandwidth(identityOf(pod), doors());
+      removeBandwidth(identityOf(pod), discard);
     },
     retain(pods) {
       const valid = pods.map(identityOf);
       collectPortMappings(POD_NETWORK, valid, doors());
-      collectBandwidth(POD_NETWORK, valid, doors());
+      collectBandwidth(POD_NETWORK, valid, { rtnl: doors().rtnl, discard });
     },
     close() {
       opened?.close();

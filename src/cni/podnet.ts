@@ -145,8 +145,8 @@ class LinkedPodNetwork implements NodePodNetwork {
   reconcile(): readonly AttachmentKey[] {
     const gone = this.#ipam.reconcile(this.#links.holders());
     const allocations = this.#ipam.allocations();
-    this.#links.sweep(allocations);
     this.#traffic.retain([...allocations, ...this.#links.holders()]);
+    this.#links.sweep(allocations);
     return gone;
   }
 

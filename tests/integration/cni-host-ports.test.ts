@@ -124,6 +124,7 @@ for (const linkMode of ['routed', 'bridge'] as const satisfies readonly LinkMode
       network.reconcile();
       assert.equal(await reach(other.netns, node.addresses[0], 8080), `web ${other.addresses[0]}`);
       assert.equal(await reach(other.netns, node.addresses[0], 9090), 'ECONNREFUSED');
+      await network.collect();
       assert.equal(node.rtnl.links().filter(({ kind }) => kind === 'ifb').length, 0);
     });
 
@@ -147,6 +148,7 @@ for (const linkMode of ['routed', 'bridge'] as const satisfies readonly LinkMode
       assert.equal(await reach(other.netns, limited.address, 80), `limited ${other.addresses[0]}`);
       assert.ok((tc.qdisc(ifbs()[0] ?? '', ROOT)?.statistics.packets ?? 0) > 0, 'its answers went there');
       await network.del({ containerId: 'limited' });
+      await network.collect();
       assert.deepEqual(ifbs(), []);
       tc.close();
     });

@@ -125,7 +125,8 @@ function ensureDevice(name: string, attachment: BandwidthAttachment, rtnl: Rtnl)
       if (!isErrno(error, 'EEXIST')) throw error;
     }
   }
-  rtnl.setLink(name, { alias: ownerOf(attachment), ipv6AddressGeneration: 'none' });
+  // One that waits to be deleted is in a group of its own.
+  rtnl.setLink(name, { alias: ownerOf(attachment), group: 0, ipv6AddressGeneration: 'none' });
   rtnl.setLink(name, { mtuBytes, up: true });
   const index = rtnl.link(name)?.index;
   if (index === undefined) throw new Error(`The device ${name} was deleted meanwhile`);
@@ -193,27 +194,22 @@ function notAsLeft(what: string, where: string): PodnetError {
   });
 }
 
-/** Removes the ifb device; what hangs on the veth pair goes with it. Nothing happens when there is none. */
-export function removeBandwidth(identity: OwnerIdentity, { rtnl }: Pick<BandwidthDoors, 'rtnl'>): void {
-  deleteLink(ifbName(identity), rtnl);
+/** How a link is got rid of; one that is gone is no error. */
+export type Discard = (link: string) => void;
+
+/** Discards the ifb device; what hangs on the veth pair goes with it. */
+export function removeBandwidth(identity: OwnerIdentity, discard: Discard): void {
+  discard(ifbName(identity));
 }
 
-/** Removes the ifb devices of the network's attachments that are not in the list. */
+/** Discards the ifb devices of the network's attachments that are not in the list. */
 export function collectBandwidth(
   network: string,
   valid: readonly Attachment[],
-  { rtnl }: Pick<BandwidthDoors, 'rtnl'>,
+  { rtnl, discard }: { readonly rtnl: Pick<Rtnl, 'links'>; readonly discard: Discard },
 ): void {
   const isOwned = isGarbage(network, valid);
   for (const { name, kind, alias = '' } of rtnl.links()) {
-    if (kind === 'ifb' && isOwned(alias)) deleteLink(name, rtnl);
-  }
-}
-
-function deleteLink(name: string, rtnl: Rtnl): void {
-  try {
-    rtnl.deleteLink(name);
-  } catch (error) {
-    if (!isErrno(error, 'ENODEV')) throw error;
+    if (kind === 'ifb' && isOwned(alias)) discard(name);
   }
 }

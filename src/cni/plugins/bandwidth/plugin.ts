@@ -1,6 +1,8 @@
 import { type Netns, openNetns } from '../../../kernel/netns.ts';
 import { PodnetError } from '../../../model/errors.ts';
 import { type PluginRequest, definePlugin } from '../../spec/plugin.ts';
+import { identityOf } from '../../attachment/host-interface.ts';
+import { discardLink } from '../../attachment/link-trash.ts';
 import { passOn } from '../chained/container-addresses.ts';
 import { type NodeDoors, withNodeDoors } from '../chained/node-doors.ts';
 import { applyBandwidth, checkBandwidth, collectBandwidth, removeBandwidth } from './bandwidth.ts';
@@ -10,10 +12,10 @@ import type { BandwidthAttachment } from './plan.ts';
 type Request = PluginRequest<BandwidthConfig>;
 
 function attachmentOf(request: Request, doors: NodeDoors): BandwidthAttachment {
-  const { containerId, ifName, network, config } = request;
+  const { ifName, config } = request;
   const netns = openNetns(request.netns);
   try {
-    return { network: network.name, containerId, ifName, ...config, ...hostEnd(netns, ifName, doors) };
+    return { ...identityOf(request), ...config, ...hostEnd(netns, ifName, doors) };
   } finally {
     netns.close();
   }
@@ -63,14 +65,19 @@ export const plugin = definePlugin<BandwidthConfig>({
       return { ...rest, interfaces: [...others, { name: device, ...(mac !== undefined && { mac }) }] };
     });
   },
-  del({ containerId, ifName, network }) {
-    withNodeDoors((doors) => removeBandwidth({ network: network.name, containerId, ifName }, doors));
+  del(request) {
+    withNodeDoors(({ rtnl }) =>
+      removeBandwidth(identityOf(request), (link) => discardLink(rtnl, link, { later: request.longLived })),
+    );
   },
   check(request) {
     if (!isLimited(request.config)) return;
     withNodeDoors((doors) => checkBandwidth(attachmentOf(request, doors), doors));
   },
-  gc({ network, validAttachments }) {
-    withNodeDoors((doors) => collectBandwidth(network.name, validAttachments, doors));
+  gc({ network, validAttachments, longLived }) {
+    withNodeDoors(({ rtnl }) => {
+      const discard = (link: string): void => discardLink(rtnl, link, { later: longLived });
+      collectBandwidth(network.name, validAttachments, { rtnl, discard });
+    });
   },
 });

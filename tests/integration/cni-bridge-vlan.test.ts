@@ -6,12 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { isErrno } from '../../src/kernel/ffi.ts';
-import { currentNetns, withNetns } from '../../src/kernel/netns.ts';
+import { createNetns, enterNetns, withNetns } from '../../src/kernel/netns.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import { type Call, debian, ours, withoutDebianPlugins } from './support/cni.ts';
 import { type TestPod, addPod, closeAll, serve, sourceSeen } from './support/cni-pods.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'podnet-vlan-'));
+const currentNode = createNetns();
+enterNetns(currentNode);
 const node = openRtnl();
 
 const skip = missingVlans();
@@ -29,7 +31,7 @@ function missingVlans(): string | false {
 
 before(async () => {
   node.setLink('lo', { up: true });
-  await serve(currentNetns());
+  await serve(currentNode);
 });
 after(() => {
   closeAll();

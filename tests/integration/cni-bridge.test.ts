@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { type Netns, currentNetns, withNetns } from '../../src/kernel/netns.ts';
+import { type Netns, createNetns, enterNetns, withNetns } from '../../src/kernel/netns.ts';
 import { openNftables } from '../../src/kernel/nftables/nftables.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import {
@@ -28,11 +28,12 @@ import {
 } from './support/cni-pods.ts';
 
 /*
- *   pods ── bridges ── node, the namespace of this process ── outside 192.0.2.2, 2001:db8::2
+ *   pods ── bridges ── node, the namespace of this thread ── outside 192.0.2.2, 2001:db8::2
  */
 const scratch = mkdtempSync(join(tmpdir(), 'podnet-bridge-'));
+const currentNode = createNetns();
+enterNetns(currentNode);
 const node = openRtnl();
-const currentNode = currentNetns();
 let outside: Outside;
 
 before(async () => {

@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { currentNetns, withNetns } from '../../src/kernel/netns.ts';
+import { createNetns, enterNetns, withNetns } from '../../src/kernel/netns.ts';
 import { openNftables } from '../../src/kernel/nftables/nftables.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import { AnsweredError, type Call, debian, ours, withoutDebianPlugins } from './support/cni.ts';
@@ -20,8 +20,9 @@ import {
 } from './support/cni-pods.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'podnet-ptp-'));
+const currentNode = createNetns();
+enterNetns(currentNode);
 const node = openRtnl();
-const currentNode = currentNetns();
 let outside: Outside;
 
 before(async () => {

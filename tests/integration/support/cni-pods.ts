@@ -69,7 +69,7 @@ export interface Outside {
   readonly node: readonly [string, string];
 }
 
-/** Links the calling namespace, the node, to an outside. */
+/** Links the calling thread’s namespace, the node, to an outside. */
 export async function addOutside(): Promise<Outside> {
   const netns = newNetns();
   const [node, outside] = [openRtnl(), openRtnl({ netns })];

@@ -83,7 +83,7 @@ async function apply(
   }
   if (plan.masquerade.length > 0) {
     const wanted = masqueradeElements(network.name, plan.masquerade);
-    holdElements(doors.nftables, masqueradeLayout(network.name), { owner, wanted });
+    holdElements(doors.nftables, masqueradeLayout(network.name, plan.masquerade), { owner, wanted });
   }
   await applyInterfaces(plan, veth, { node, container });
   return [interfaceOf(bridge), interfaceOf(veth.host), { ...interfaceOf(veth.container), sandbox: netns }];
@@ -158,7 +158,7 @@ function checkTables(plan: BridgePlan, { request, doors, host, mac }: Checked): 
         wanted: macSpoofingElements(name, host.name, mac),
       })) ||
     (plan.masquerade.length > 0 &&
-      findTableDamage(doors.nftables, masqueradeLayout(name), {
+      findTableDamage(doors.nftables, masqueradeLayout(name, plan.masquerade), {
         owner,
         wanted: masqueradeElements(name, plan.masquerade),
       }));

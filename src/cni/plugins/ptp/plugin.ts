@@ -70,7 +70,7 @@ async function apply(plan: PtpPlan, { request, doors, container }: Applying): Pr
     const { name } = request.network;
     const owner = ownerOf(identityOf(request));
     const wanted = masqueradeElements(name, plan.masquerade);
-    holdElements(doors.nftables, masqueradeLayout(name), { owner, wanted });
+    holdElements(doors.nftables, masqueradeLayout(name, plan.masquerade), { owner, wanted });
   }
   for (const family of host.families) enableForwarding(family);
   skipDuplicateDetection(host.name);
@@ -106,7 +106,8 @@ async function check(request: Request): Promise<void> {
     if (plan.masquerade.length === 0) return;
     const owner = ownerOf(identityOf(request));
     const wanted = masqueradeElements(config.network, plan.masquerade);
-    const damage = findTableDamage(doors.nftables, masqueradeLayout(config.network), { owner, wanted });
+    const layout = masqueradeLayout(config.network, plan.masquerade);
+    const damage = findTableDamage(doors.nftables, layout, { owner, wanted });
     if (damage !== undefined) throw notAsAdded(damage);
   });
 }

@@ -3,7 +3,15 @@
  * whole file system of this one, so there is nothing to install in it; what it writes there nobody else sees.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, missingPrograms } from '../../src/kernel/process.ts';
@@ -78,7 +86,15 @@ export async function runInVm(options: VmOptions): Promise<VmResult> {
       ['-virtfs', 'local,path=/,mount_tag=host,security_model=none,readonly=on,multidevs=remap'],
       ['-virtfs', `local,path=${share.replaceAll(',', ',,')},mount_tag=share,security_model=none`],
     ].flat();
-    const console = await boot(machine, { timeoutMs, ...(signal && { signal }) });
+    const said = (name: string): string => {
+      const path = join(share, name);
+      return existsSync(path) ? readFileSync(path, 'utf8') : '';
+    };
+    const console = await boot(machine, {
+      timeoutMs,
+      ...(signal && { signal }),
+      output: () => `${said('stdout')}${said('stderr')}`,
+    });
     const left = new Map(
       readdirSync(share, { withFileTypes: true })
         .filter((entry) => entry.isFile())
@@ -105,7 +121,9 @@ function staticBusybox(): string | undefined {
 
 /** The shell script that the machine's init runs. */
 function script({ command, environment = {}, cwd = process.cwd() }: VmOptions): string {
-  const all = { PATH: process.env['PATH'] ?? '/usr/bin:/bin', HOME: '/tmp', ...environment };
+  // What this machine has compiled already, Node in there need not compile again.
+  const { PATH = '/usr/bin:/bin', NODE_COMPILE_CACHE } = process.env;
+  const all = { PATH, HOME: '/tmp', ...(NODE_COMPILE_CACHE && { NODE_COMPILE_CACHE }), ...environment };
   return [
     `cd ${quote(cwd)} || exit 126`,
     ...Object.entries(all).map(([name, value]) => `export ${name}=${quote(value)}`),
@@ -121,7 +139,7 @@ function quote(text: string): string {
 /** Runs the machine to its end and gives what it said on its console. It dies with this process, however that dies. */
 async function boot(
   args: readonly string[],
-  { timeoutMs, signal }: { timeoutMs: number; signal?: AbortSignal },
+  { timeoutMs, signal, output }: { timeoutMs: number; signal?: AbortSignal; output: () => string },
 ): Promise<string> {
   const limit = AbortSignal.timeout(timeoutMs);
   const child = spawn('setpriv', ['--pdeathsig', 'KILL', '--', QEMU, ...args], {
@@ -140,8 +158,9 @@ async function boot(
       child.once('close', done);
     });
     signal?.throwIfAborted();
-    if (limit.aborted) throw new Error(`the virtual machine did not end within ${timeoutMs} ms:\n${said}`);
-    if (status !== 0) throw new Error(`${QEMU} ended with status ${status}:\n${said}`);
+    if (limit.aborted)
+      throw new Error(`the virtual machine did not end within ${timeoutMs} ms:\n${said}${output()}`);
+    if (status !== 0) throw new Error(`${QEMU} ended with status ${status}:\n${said}${output()}`);
     return said;
   } finally {
     for (const end of ends) end.removeEventListener('abort', kill);

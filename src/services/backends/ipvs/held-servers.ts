@@ -19,12 +19,16 @@ export class HeldServers {
   readonly #ipvs: Ipvs;
   readonly #held = new Map<string, HeldServer>();
   readonly #wanted = new Map<string, PlannedServer>();
+  readonly #quietMs: number;
   /** Virtual servers that hold more than is wanted, until the connections of that have ended. */
   readonly #draining = new Set<string>();
+  /** Since when a real server that is not wanted has had connections that are closing only. */
+  readonly #closingSince = new Map<string, number>();
 
-  /** Reads what IPVS holds now. */
-  constructor(ipvs: Ipvs) {
+  /** Reads what IPVS holds now. Connections that are closing are given `quietMs` before they count for nothing. */
+  constructor(ipvs: Ipvs, { quietMs = 5000 }: { readonly quietMs?: number } = {}) {
     this.#ipvs = ipvs;
+    this.#quietMs = quietMs;
     for (const server of ipvs.servers()) {
       const reals = ipvs
         .realServers(server.key)
@@ -133,11 +137,23 @@ export class HeldServers {
 
   /** The real servers with connections that a removal would break. Those of UDP are better off elsewhere. */
   #busy(key: VirtualServerKey): ReadonlySet<string> {
-    if ('protocol' in key && key.protocol === 'udp') return new Set();
-    const reals = this.#ipvs.realServers(key);
-    return new Set(
-      reals.filter((real) => real.activeConnections + real.inactiveConnections > 0).map((real) => at(real)),
-    );
+    const busy = new Set<string>();
+    if ('protocol' in key && key.protocol === 'udp') return busy;
+    for (const real of this.#ipvs.realServers(key)) {
+      const id = `${printKey(key)} ${at(real)}`;
+      if (real.activeConnections > 0) {
+        this.#closingSince.delete(id);
+        busy.add(at(real));
+      } else if (real.inactiveConnections > 0) {
+        // Inactive are those that open or close. The former become active; of the latter the kernel keeps the memory
+        // for minutes.
+        const since = this.#closingSince.get(id) ?? Date.now();
+        this.#closingSince.set(id, since);
+        if (Date.now() - since < this.#quietMs) busy.add(at(real));
+        else this.#closingSince.delete(id);
+      }
+    }
+    return busy;
   }
 }
 

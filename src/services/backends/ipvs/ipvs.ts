@@ -22,6 +22,8 @@ export interface IpvsBackendOptions {
   readonly netns?: Netns;
   /** How often it is looked whether connections of endpoints that were taken out have ended. */
   readonly drainIntervalMs?: number;
+  /** How long connections may take to close, once an endpoint that was taken out has no others. */
+  readonly quietMs?: number;
 }
 
 /** As kube-proxy sets them (Documentation/networking/ipvs-sysctl.rst of Linux). */
@@ -73,7 +75,7 @@ class IpvsBackend implements ServiceBackend {
     this.#fronts.clear();
     this.#tables.clear();
     for (const [key, port] of plan.ports) this.#plan(key, port);
-    this.#servers = new HeldServers(this.#options.ipvs);
+    this.#servers = new HeldServers(this.#options.ipvs, this.#options);
     this.#writeTables();
     this.#servers.replace(this.#wanted());
     this.#bind();
@@ -124,7 +126,7 @@ class IpvsBackend implements ServiceBackend {
   }
 
   retire(): boolean {
-    const servers = this.#servers ?? new HeldServers(this.#options.ipvs);
+    const servers = this.#servers ?? new HeldServers(this.#options.ipvs, this.#options);
     this.#servers = servers;
     clearInterval(this.#timer);
     this.#ports.clear();

@@ -158,16 +158,17 @@ export class Bench {
     this.#initial = await this.node();
   }
 
-  /**
-   * Remembers the node as it is: what stands now (bridges, chains) is shared by containers and may stay.
-   * Waits until the pairs of containers that left are gone, a few seconds at most.
-   */
+  /** Remembers the node as it is: what stands now (bridges, chains) is shared by containers and may stay. */
   async remember(): Promise<void> {
-    const clean = (now: Snapshot): Snapshot =>
-      now.filter((line) => !/^link \S+ (veth|ifb) /.test(line) || line.startsWith(`link ${UPLINK}`));
-    const now = await this.node();
-    await settle(clean(now), async () => this.node());
-    this.#baseline = clean(await this.node());
+    this.#baseline = await this.node();
+  }
+
+  /** The same, once the pairs of containers that left are gone, or a few seconds later. */
+  async rememberSettled(): Promise<void> {
+    const isOfOne = (line: string): boolean =>
+      /^link \S+ (veth|ifb) /.test(line) && !this.#initial.includes(line);
+    await settle([], async () => (await this.node()).filter(isOfOne));
+    await this.remember();
   }
 
   /** @throws Violation when the node is not as it was remembered; what it is now is remembered then */

@@ -50,7 +50,7 @@ async function findFacts(bench: Bench): Promise<Facts | string> {
     const { result, ifName } = attached;
     const hasRules = rules(await bench.node()) > rulesBefore;
     await bench.detach(attached);
-    await bench.remember();
+    await bench.rememberSettled();
     return {
       versions,
       common,

@@ -79,7 +79,7 @@ export function difference(before: Snapshot, after: Snapshot): Difference {
 }
 
 /** How long a plugin may take to clear away after it answered. */
-const SETTLE_MS = 5000;
+const SETTLE_MS = 3000;
 
 /** Takes snapshots until one equals `expected`, or time is up; resolves with what still differs. */
 export async function settle(expected: Snapshot, take: () => Promise<Snapshot>): Promise<Difference> {

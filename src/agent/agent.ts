@@ -6,6 +6,7 @@ import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { Client } from '../cluster/client.ts';
 import { createHttpsTransport } from '../cluster/https-transport.ts';
+import { createEventRecorder } from '../cluster/events.ts';
 import { createInformer } from '../cluster/informer.ts';
 import { loadKubeconfig } from '../cluster/kubeconfig.ts';
 import { nodes } from '../cluster/resources.ts';
@@ -13,6 +14,7 @@ import { createServiceInformers } from '../cluster/service-informers.ts';
 import type { PodNetwork } from '../cni/pod-network.ts';
 import { createPodNetwork } from '../cni/podnet.ts';
 import { createDns } from '../dns/dns.ts';
+import { createLocalPods } from '../dns/local-pods.ts';
 import { createFabric } from '../fabric/fabric.ts';
 import type { Netns } from '../kernel/netns.ts';
 import { openNftables } from '../kernel/nftables/nftables.ts';
@@ -144,6 +146,10 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           fieldSelector: `metadata.name=${nodeName}`,
           onError: (error) => log('warning', `node ${nodeName}: ${errorMessage(error)}`),
         });
+        const localPods = createLocalPods(client, {
+          nodeName,
+          onError: (error) => log('warning', `pods of ${nodeName}: ${errorMessage(error)}`),
+        });
         const capabilities = [
           createFabric({ client, nodeName, rtnl, nftables, clusterCidrs: config.clusterCidrs, log }),
           createServiceProxy({
@@ -162,12 +168,15 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
             addresses: config.clusterDns,
             clusterDomain: config.clusterDomain,
             upstreams: config.upstreams,
+            namespaceOf: (address) => localPods.namespaceOf(address),
+            nameOf: (address) => localPods.nameOf(address),
+            events: createEventRecorder(client, { component: 'podnet-dns', host: nodeName }),
             log,
           }),
         ];
         Promise.all(capabilities.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
         const backendWatch = createServiceBackendWatch({ client, backend: serviceBackend, log });
-        await runAll([objects, ownNode, ...capabilities, backendWatch], signal);
+        await runAll([objects, ownNode, localPods, ...capabilities, backendWatch], signal);
       } finally {
         close();
         factory.close();

@@ -1,9 +1,11 @@
-import { pluginNamed } from '../cni/plugins/registry.ts';
+import { pluginNamed, pluginNames } from '../cni/plugins/registry.ts';
 import { startCniServer } from '../cni/server/server.ts';
 import { note } from './terminal.ts';
 
 /** `podnet cni serve`: until it is told to end. */
 export async function serve({ socket, spool }: { socket: string; spool: string }): Promise<void> {
+  // Loaded now, for the first container would wait half a second for it.
+  await Promise.all(pluginNames.map(pluginNamed));
   const server = await startCniServer({
     socketPath: socket,
     spoolDirectory: spool,

@@ -33,6 +33,8 @@ export interface DatagramSocketOptions {
   readonly onError: (error: unknown) => void;
   /** Longer datagrams are dropped. 4096 unless told. */
   readonly maxMessageBytes?: number;
+  /** What it sends is never cut into pieces, whatever the kernel believes of the path (IP_PMTUDISC_PROBE, ip(7)). */
+  readonly dontFragment?: boolean;
 }
 
 export interface DatagramSocket {
@@ -76,6 +78,14 @@ export function readSocketAddress(bytes: Buffer): { address: string; port: numbe
   return { address: formatIp(ip), port: bytes.readUInt16BE(2) };
 }
 
+/** linux/in.h, linux/in6.h */
+const MTU_DISCOVER = { IP: 10, IPV6: 23, PROBE: 3 } as const;
+
+function probePath(fd: number, isIpv6: boolean): void {
+  if (isIpv6) setsockopt(fd, SOL.IPV6, MTU_DISCOVER.IPV6, MTU_DISCOVER.PROBE);
+  else setsockopt(fd, SOL.IP, MTU_DISCOVER.IP, MTU_DISCOVER.PROBE);
+}
+
 class BatchedSocket implements DatagramSocket {
   readonly port: number;
   readonly #fd: number;
@@ -92,6 +102,7 @@ class BatchedSocket implements DatagramSocket {
     this.#fd = socket(name.readUInt16LE(0), SOCK.DGRAM | SOCK.NONBLOCK);
     try {
       if (name.readUInt16LE(0) === AF.INET6) setsockopt(this.#fd, SOL.IPV6, IPV6_V6ONLY, 1);
+      if (options.dontFragment) probePath(this.#fd, name.readUInt16LE(0) === AF.INET6);
       setsockopt(this.#fd, SOL.SOCKET, SO.RCVBUF, KERNEL_BUFFER_BYTES);
       setsockopt(this.#fd, SOL.SOCKET, SO.SNDBUF, KERNEL_BUFFER_BYTES);
       bind(this.#fd, name);

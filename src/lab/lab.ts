@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import { Client } from '../cluster/client.ts';
 import { withNetns } from '../kernel/netns.ts';
 import { cidrAddress, formatIp, parseCidr } from '../model/ip.ts';
+import type { MtuReport } from '../cni/mtu-check.ts';
 import type { Observation } from '../trace/observe.ts';
 import type { Trace } from '../trace/trace.ts';
 import { createPki, kubeconfig, type Pki } from './apiserver/pki.ts';
 import { createApiServer, type ApiServer } from './apiserver/server.ts';
 import { bootstrap } from './bootstrap.ts';
+import { checkMtuInLab } from './check-mtu.ts';
 import type { LabInfo } from './control/protocol.ts';
 import { createControllers } from './controllers/controllers.ts';
 import { underlayAddresses } from './links/addresses.ts';
@@ -16,7 +18,8 @@ import { createUnderlay } from './links/underlay.ts';
 import { errorText, type Log } from './log.ts';
 import type { LabNode } from './nodes/node.ts';
 import { whenNodesReady } from './nodes/when-ready.ts';
-import { observeInLab } from './observe.ts';
+import { type LookupAnswer, lookUp } from './lookup.ts';
+import { observeInLab, openPodNetns } from './observe.ts';
 import type { LabOptions } from './options.ts';
 import { hostSocketFds } from './process/host-sockets.ts';
 import { createScheduler } from './scheduler/scheduler.ts';
@@ -27,6 +30,10 @@ export interface Lab {
   info(): Promise<LabInfo>;
   /** Sends a real packet along a trace. */
   observe(trace: Trace): Promise<Observation>;
+  /** Asks a name server from within a pod, `namespace/name`. */
+  lookUp(question: { pod: string; name: string; server: string }): Promise<LookupAnswer>;
+  /** Whether every interface on the pods' ways has the same MTU. */
+  checkMtu(): Promise<MtuReport>;
   stop(): Promise<void>;
 }
 
@@ -165,9 +172,23 @@ export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }:
         ],
       };
     },
+    async lookUp({ pod, ...question }) {
+      const { client } = await started.promise;
+      const netns = await openPodNetns(client, nodes, pod);
+      if (netns === undefined) return { addresses: [], milliseconds: 0 };
+      try {
+        return await lookUp(netns, question);
+      } finally {
+        netns.close();
+      }
+    },
     async observe(trace) {
       const { client } = await started.promise;
       return observeInLab(client, { nodes, world: underlay.worldNetns }, trace);
+    },
+    async checkMtu() {
+      const { client } = await started.promise;
+      return checkMtuInLab(client, { nodes, switchNetns: underlay.switchNetns });
     },
     async stop() {
       stopping.abort();

@@ -88,6 +88,8 @@ async function main(): Promise<void> {
       return null;
     },
     observe: ({ trace }) => lab.observe(trace),
+    lookup: (question) => lab.lookUp(question),
+    checkMtu: () => lab.checkMtu(),
   });
   control.on('error', (error) => log('error', `control socket: ${error.message}`));
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => void end(0));

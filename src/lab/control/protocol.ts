@@ -2,9 +2,11 @@
  * The lab's control socket: lines of JSON over an abstract unix socket, which the kernel removes with the process.
  * unix(7). Only the lab's own user is answered, and a client believes only its own user.
  */
+import type { MtuReport } from '../../cni/mtu-check.ts';
 import type { ErrorDetails } from '../../model/errors.ts';
 import type { Observation } from '../../trace/observe.ts';
 import type { Trace } from '../../trace/trace.ts';
+import type { LookupAnswer } from '../lookup.ts';
 
 /** A namespace of the lab, and the file by which another process can enter it. */
 export interface LabNamespace {
@@ -38,6 +40,10 @@ export interface ControlMethods {
   stop: { params: Record<string, never>; result: null };
   /** Sends a real packet along a predicted trace and tells what the kernel did. */
   observe: { params: { trace: Trace }; result: Observation };
+  /** Asks a name server from within a pod, `namespace/name`. */
+  lookup: { params: { pod: string; name: string; server: string }; result: LookupAnswer };
+  /** Reads the MTU of every interface on the pods' ways, and sends packets of full size. */
+  checkMtu: { params: Record<string, never>; result: MtuReport };
 }
 
 export type ControlMethod = keyof ControlMethods;

@@ -7,6 +7,7 @@ import { NetlinkError } from '../netlink/netlink-error.ts';
 import type { Netns } from '../netns.ts';
 import type { BridgeVlan, BridgeVlanSpec } from './bridge.ts';
 import { FakeBridges } from './fake-bridges.ts';
+import { FakeNeighbours } from './fake-neighbours.ts';
 import { FakeRoutes } from './fake-routes.ts';
 import { isSameRule, ruleOf } from './fake-rules.ts';
 import { checkLinkName, encodeMac } from './names.ts';
@@ -55,8 +56,7 @@ class FakeNamespace implements rtnl.Rtnl {
     addresses: () => this.#addresses,
   });
   #rules: rtnl.Rule[] = [];
-  #neighbours: rtnl.Neighbour[] = [];
-  #forwarding: rtnl.ForwardingEntry[] = [];
+  readonly #neighbours = new FakeNeighbours();
   readonly #bridges = new FakeBridges();
 
   constructor(namespaceOf: (netns?: Netns) => FakeNamespace) {
@@ -215,7 +215,7 @@ class FakeNamespace implements rtnl.Rtnl {
   #forget(index: number, { addresses }: { addresses: boolean }): void {
     if (addresses) this.#addresses = this.#addresses.filter(({ link }) => link !== index);
     this.#routes.forget(index);
-    this.#neighbours = this.#neighbours.filter(({ link }) => link !== index);
+    this.#neighbours.forget(index);
   }
 
   deleteLink(ref: rtnl.LinkRef): void {
@@ -228,7 +228,7 @@ class FakeNamespace implements rtnl.Rtnl {
 
   #remove(link: FakeLink): void {
     this.#links = this.#links.filter((each) => each !== link);
-    this.#forwarding = this.#forwarding.filter((entry) => entry.link !== link.index);
+    this.#neighbours.forgetForwarding(link.index);
     this.#bridges.leave(link.index);
     for (const port of this.#links) if (port.master === link.index) this.#enslave(port, undefined);
     this.#forget(link.index, { addresses: true });
@@ -301,36 +301,23 @@ class FakeNamespace implements rtnl.Rtnl {
     this.#rules = this.#rules.filter((each) => each !== found);
   }
 
-  replaceNeighbour({ address, mac, state = 'permanent', ...spec }: rtnl.NeighbourSpec): void {
-    const { index: link } = this.#find(spec.link, `replace neighbour ${address}`);
-    encodeMac(mac);
-    this.#neighbours = this.#neighbours.filter((each) => each.link !== link || each.address !== address);
-    this.#neighbours.push({ family: parseIp(address).family, link, address, mac: mac.toLowerCase(), state });
+  replaceNeighbour(spec: rtnl.NeighbourSpec): void {
+    const { index } = this.#find(spec.link, `replace neighbour ${spec.address}`);
+    this.#neighbours.replace(index, spec);
   }
 
-  deleteNeighbour({ link: ref, address }: Pick<rtnl.NeighbourSpec, 'link' | 'address'>): void {
-    const { index: link } = this.#find(ref, `delete neighbour ${address}`);
-    const found = this.#neighbours.find((each) => each.link === link && each.address === address);
-    if (!found) throw refuse('ENOENT', `delete neighbour ${address}`);
-    this.#neighbours = this.#neighbours.filter((each) => each !== found);
+  deleteNeighbour(spec: Pick<rtnl.NeighbourSpec, 'link' | 'address'>): void {
+    this.#neighbours.delete(this.#find(spec.link, `delete neighbour ${spec.address}`).index, spec.address);
   }
 
-  replaceForwardingEntry({ link: ref, mac, destination }: rtnl.ForwardingEntrySpec): void {
-    const { index: link } = this.#find(ref, `replace forwarding entry ${mac}`);
-    const adds = mac === '00:00:00:00:00:00';
-    this.#forwarding = this.#forwarding.filter(
-      (each) => each.link !== link || each.mac !== mac || (adds && each.destination !== destination),
-    );
-    this.#forwarding.push({ link, mac, destination, state: 'permanent', self: destination !== undefined });
+  replaceForwardingEntry(spec: rtnl.ForwardingEntrySpec): void {
+    const { index } = this.#find(spec.link, `replace forwarding entry ${spec.mac}`);
+    this.#neighbours.replaceForwarding(index, spec);
   }
 
-  deleteForwardingEntry({ link: ref, mac, destination }: rtnl.ForwardingEntrySpec): void {
-    const { index: link } = this.#find(ref, `delete forwarding entry ${mac}`);
-    const found = this.#forwarding.find(
-      (each) => each.link === link && each.mac === mac && each.destination === destination,
-    );
-    if (!found) throw refuse('ENOENT', `delete forwarding entry ${mac}`);
-    this.#forwarding = this.#forwarding.filter((each) => each !== found);
+  deleteForwardingEntry(spec: rtnl.ForwardingEntrySpec): void {
+    const { index } = this.#find(spec.link, `delete forwarding entry ${spec.mac}`);
+    this.#neighbours.deleteForwarding(index, spec);
   }
 
   addBridgeVlan(spec: BridgeVlanSpec): void {
@@ -379,12 +366,14 @@ class FakeNamespace implements rtnl.Rtnl {
 
   neighbours({ link, family }: { link?: rtnl.LinkRef; family?: 4 | 6 } = {}): rtnl.Neighbour[] {
     const index = this.#index(link);
-    return this.#neighbours.filter((each) => isWanted(each.link, index) && isWanted(each.family, family));
+    return this.#neighbours
+      .list()
+      .filter((each) => isWanted(each.link, index) && isWanted(each.family, family));
   }
 
   forwardingEntries({ link }: { link?: rtnl.LinkRef } = {}): rtnl.ForwardingEntry[] {
     const index = this.#index(link);
-    return this.#forwarding.filter((each) => isWanted(each.link, index));
+    return this.#neighbours.forwarding().filter((each) => isWanted(each.link, index));
   }
 
   batch(

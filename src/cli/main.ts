@@ -1,9 +1,11 @@
 /** The command line. Commands are loaded when they are called, so that each starts as fast as it can. */
 import { Command, CommanderError } from 'commander';
 import { PodnetError, errorMessage } from '../model/errors.ts';
+import { addCheckCommands } from './check-commands.ts';
 import { addCniCommands } from './cni-commands.ts';
 import { addLabCommands } from './lab-commands.ts';
 import { examples } from './options.ts';
+import { addServicesCommands } from './services-commands.ts';
 import { err } from './terminal.ts';
 
 /** Exit codes: 0 done, 1 it failed, 2 the command line is wrong, 130 interrupted. */
@@ -26,6 +28,8 @@ const program = new Command('podnet')
 
 addLabCommands(program);
 addCniCommands(program);
+addCheckCommands(program);
+addServicesCommands(program);
 
 /** commander would end the process itself. */
 function overrideExit(command: Command): void {

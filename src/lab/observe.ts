@@ -18,7 +18,8 @@ function podsOf({ source, hops, endpoints }: Trace): string[] {
   return [...new Set(keys)].slice(0, maxPods);
 }
 
-async function openPodNetns(
+/** A pod's network namespace; undefined when there is none. */
+export async function openPodNetns(
   client: Client,
   nodes: readonly LabNode[],
   key: string,

@@ -57,6 +57,9 @@ export function frontAddresses(service: Service, local: ReadonlySet<string>): Fr
     const read = readFront(text, local, kind === 'clusterIP' ? undefined : families);
     if ('reason' in read) {
       remarks.push({ field, ...read });
+      // One that is left to the node itself is the Service's all the same.
+      const family = tryParseIp(text)?.family;
+      if (kind === 'clusterIP' && !read.refused && family !== undefined) families.push(family);
       return;
     }
     if (kind === 'clusterIP') families.push(read.family);

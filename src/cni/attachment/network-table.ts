@@ -2,14 +2,14 @@
  * A table of nf_tables that belongs to one network: it exists as long as an attachment of the network holds something
  * in it. Elements say in their comments whose they are.
  */
-import { type NftCommand, add, create, remove } from '../../kernel/nftables/commands.ts';
+import { add, create, remove } from '../../kernel/nftables/commands.ts';
 import type { Nftables } from '../../kernel/nftables/nftables.ts';
-import { isAlreadyExists, isNotFound, isOutdated } from '../../kernel/nftables/nftables-error.ts';
+import { isAlreadyExists, isNotFound } from '../../kernel/nftables/nftables-error.ts';
 import { type Element, type NftMap, type NftSet, elements } from '../../kernel/nftables/objects.ts';
-import { CniError, cniErrorCodes } from '../spec/error.ts';
 import {
   type Holding,
   type TableLayout,
+  changeTable,
   findDamage,
   holdingText,
   keyOf,
@@ -28,26 +28,6 @@ export interface HeldElement {
   readonly element: Element;
 }
 
-const ATTEMPTS = 20;
-
-/** Decides on what the table holds, and again whenever somebody changed it meanwhile. */
-function change(nftables: Nftables, decide: () => readonly NftCommand[]): void {
-  for (let attempt = 1; ; attempt++) {
-    const generation = nftables.generation();
-    try {
-      nftables.apply(decide(), { ifGeneration: generation });
-      return;
-    } catch (error) {
-      if (!isOutdated(error)) throw error;
-      if (attempt < ATTEMPTS) continue;
-      throw new CniError('Other programs change nftables without a pause', {
-        code: cniErrorCodes.tryAgainLater,
-        cause: error,
-      });
-    }
-  }
-}
-
 /** Gives the owner these elements and no others, whoever had their keys, and makes the table if there is none. */
 export function holdElements(
   nftables: Nftables,
@@ -62,7 +42,7 @@ export function holdElements(
   } catch (error) {
     if (!isNotFound(error) && !isAlreadyExists(error)) throw error;
   }
-  change(nftables, () => {
+  changeTable(nftables, () => {
     const holdings = readHoldings(nftables, layout);
     const keys = new Set(wanted.map((each) => keyOf(each)));
     const outdated =
@@ -82,7 +62,7 @@ export function releaseElements(
   isOwned: (owner: string) => boolean,
 ): void {
   try {
-    change(nftables, () => {
+    changeTable(nftables, () => {
       const holdings = readHoldings(nftables, layout);
       if (!holdings) return [];
       const [gone, kept] = [true, false].map((wanted) =>

@@ -5,7 +5,7 @@
 import { type NftCommand, add, create, flush, remove } from '../../../kernel/nftables/commands.ts';
 import type { FieldValue } from '../../../kernel/nftables/datatypes.ts';
 import type { ListedRule, Nftables } from '../../../kernel/nftables/nftables.ts';
-import { isNotFound } from '../../../kernel/nftables/nftables-error.ts';
+import { isNotFound, isOutdated } from '../../../kernel/nftables/nftables-error.ts';
 import {
   type Chain,
   type Element,
@@ -16,6 +16,7 @@ import {
   elements,
   rule,
 } from '../../../kernel/nftables/objects.ts';
+import { CniError, cniErrorCodes } from '../../spec/error.ts';
 
 export interface TableLayout {
   readonly table: Table;
@@ -53,6 +54,26 @@ export function holdingText(holding: Holding): string {
 export function fieldText(value: FieldValue): string {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
   return typeof value === 'object' ? `${value.from}-${value.to}` : String(value);
+}
+
+const ATTEMPTS = 200;
+
+/** Decides on what the table holds, and again whenever somebody changed it meanwhile. */
+export function changeTable(nftables: Nftables, decide: () => readonly NftCommand[]): void {
+  for (let attempt = 1; ; attempt++) {
+    const generation = nftables.generation();
+    try {
+      nftables.apply(decide(), { ifGeneration: generation });
+      return;
+    } catch (error) {
+      if (!isOutdated(error)) throw error;
+      if (attempt < ATTEMPTS) continue;
+      throw new CniError('Other programs change nftables without a pause', {
+        code: cniErrorCodes.tryAgainLater,
+        cause: error,
+      });
+    }
+  }
 }
 
 /** Everything the table holds; undefined when there is no such table. */
@@ -143,6 +164,17 @@ export function ownerCommands(owner: string, holdings: Holdings, wanted: Wanted)
     ...bySet(wanted.elements.filter((each) => !heldTexts.has(holdingText(each)))).map(create),
     ...wanted.rules.map(add),
   ];
+}
+
+/** What of it belongs to owners of which `isOwned` says so. */
+export function ownedHoldings(
+  { elements: list, rules }: Holdings,
+  isOwned: (owner: string) => boolean,
+): Holdings {
+  return {
+    elements: list.filter(({ element }) => isOwned(element.comment ?? '')),
+    rules: rules.filter(({ comment }) => isOwned(comment ?? '')),
+  };
 }
 
 /** What removes all this. */

@@ -1,6 +1,6 @@
 /** Lets the node forward what containers send and the answers to them, and keeps bridges apart on request. */
 import type { Iptables } from '../../../kernel/iptables/iptables.ts';
-import { type NftCommand, add, remove } from '../../../kernel/nftables/commands.ts';
+import { type NftCommand, add } from '../../../kernel/nftables/commands.ts';
 import type { Nftables } from '../../../kernel/nftables/nftables.ts';
 import { type Element, chain, elements, table } from '../../../kernel/nftables/objects.ts';
 import { type Ip, type IpFamily, formatIp, parseIp, tryParseCidr } from '../../../model/ip.ts';
@@ -10,11 +10,13 @@ import { type OwnerIdentity, isGarbage, ownerOf, ownersNetwork } from '../chaine
 import {
   type Holding,
   type Holdings,
+  changeTable,
   fieldText,
   findDamage,
   holdingText,
   keyOf,
   layoutCommands,
+  ownedHoldings,
   ownerCommands,
   readHoldings,
   removals,
@@ -85,12 +87,14 @@ export function applyFirewall(attachment: FirewallAttachment, doors: FirewallDoo
   const { nftables } = doors;
   const bridges = bridgeElements(attachment);
   const wanted = { elements: containerElements(attachment), rules: [] };
-  const holdings = readHoldings(nftables, firewallLayout) ?? NOTHING;
-  nftables.apply([
-    ...(findDamage(nftables, firewallLayout) === undefined ? [] : layoutCommands(firewallLayout)),
-    ...ownerCommands(ownerOf(attachment), holdings, wanted),
-    ...bridgeCommands(attachment, bridges, holdings),
-  ]);
+  changeTable(nftables, () => {
+    const holdings = readHoldings(nftables, firewallLayout) ?? NOTHING;
+    return [
+      ...(findDamage(nftables, firewallLayout) === undefined ? [] : layoutCommands(firewallLayout)),
+      ...ownerCommands(ownerOf(attachment), holdings, wanted),
+      ...bridgeCommands(attachment, bridges, holdings),
+    ];
+  });
   const { adminChain } = attachment;
   inIptables(addressesOf(attachment), doors, (iptables, family, addresses) =>
     acceptInIptables(iptables, family, { addresses, adminChain }),
@@ -132,24 +136,14 @@ export function collectFirewall(network: string, valid: readonly Attachment[], d
 }
 
 function removeOwned(isOwned: (comment: string) => boolean, doors: FirewallDoors): void {
-  const holdings = readHoldings(doors.nftables, firewallLayout);
-  const owned = holdings?.elements.filter(({ element }) => isOwned(element.comment ?? '')) ?? [];
-  if (owned.length === 0) return;
-  const addresses = owned
-    .filter(({ set }) => set === containerSets[4] || set === containerSets[6])
+  const { nftables } = doors;
+  const read = (): Holdings => ownedHoldings(readHoldings(nftables, firewallLayout) ?? NOTHING, isOwned);
+  const addresses = read()
+    .elements.filter(({ set }) => set === containerSets[4] || set === containerSets[6])
     .map(({ element }) => parseIp(firstField(element)));
+  // Before the table forgets them.
   inIptables(addresses, doors, forgetInIptables);
-  const sets = Map.groupBy(owned, ({ set }) => set);
-  doors.nftables.apply(
-    [...sets].map(([set, list]) =>
-      remove(
-        elements(
-          set,
-          list.map(({ element }) => element),
-        ),
-      ),
-    ),
-  );
+  changeTable(nftables, () => removals(read()));
 }
 
 /** @throws PodnetError naming what is not as `applyFirewall` left it */

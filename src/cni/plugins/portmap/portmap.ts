@@ -2,17 +2,18 @@
 import type { Conntrack } from '../../../kernel/conntrack/conntrack.ts';
 import { IP_PROTOCOL } from '../../../kernel/conntrack/conntrack-entry.ts';
 import type { Nftables } from '../../../kernel/nftables/nftables.ts';
-import { isAlreadyExists } from '../../../kernel/nftables/nftables-error.ts';
 import type { Rtnl } from '../../../kernel/rtnl/rtnl.ts';
 import { PodnetError } from '../../../model/errors.ts';
 import type { Attachment } from '../../spec/config.ts';
 import { type OwnerIdentity, isGarbage, ownerOf } from '../chained/owner.ts';
 import {
   type Holdings,
+  changeTable,
   findDamage,
   holdingText,
   keyOf,
   layoutCommands,
+  ownedHoldings,
   ownerCommands,
   readHoldings,
   removals,
@@ -48,21 +49,14 @@ export function applyPortMappings(attachment: PortmapAttachment, doors: PortmapD
   const { nftables } = doors;
   const owner = ownerOf(attachment);
   const wanted = portmapPlan(attachment);
-  const change = (): void => {
+  changeTable(nftables, () => {
     const holdings = readHoldings(nftables, portmapLayout) ?? NOTHING;
     refuseTakenPorts(owner, wanted, holdings);
-    nftables.apply([
+    return [
       ...(findDamage(nftables, portmapLayout) === undefined ? [] : layoutCommands(portmapLayout)),
       ...ownerCommands(owner, holdings, wanted),
-    ]);
-  };
-  try {
-    change();
-  } catch (error) {
-    // Another process was faster: look once more who has the port.
-    if (!isAlreadyExists(error)) throw error;
-    change();
-  }
+    ];
+  });
   if (attachment.masquerading !== 'none') letLoopbackIn(wanted, doors);
   const mappings = heldMappings(wanted);
   forgetFlows(mappings, doors, (entry, mapping) => entry.reply.source !== mapping.address);
@@ -84,14 +78,11 @@ export function collectPortMappings(
 }
 
 function removeOwned(isOwned: (owner: string) => boolean, doors: PortmapDoors): void {
-  const holdings = readHoldings(doors.nftables, portmapLayout);
-  if (!holdings) return;
-  const owned = {
-    elements: holdings.elements.filter(({ element }) => isOwned(element.comment ?? '')),
-    rules: holdings.rules.filter(({ comment }) => isOwned(comment ?? '')),
-  };
-  if (owned.elements.length + owned.rules.length === 0) return;
-  doors.nftables.apply(removals(owned));
+  let owned = NOTHING;
+  changeTable(doors.nftables, () => {
+    owned = ownedHoldings(readHoldings(doors.nftables, portmapLayout) ?? NOTHING, isOwned);
+    return removals(owned);
+  });
   forgetFlows(heldMappings(owned), doors, (entry, mapping) => entry.reply.source === mapping.address);
 }
 

@@ -19,14 +19,16 @@ export interface Finished {
 export async function run(
   file: string,
   args: readonly string[],
-  { env, timeoutMs = 120_000 }: { env?: NodeJS.ProcessEnv; timeoutMs?: number } = {},
+  { env, input, timeoutMs = 120_000 }: { env?: NodeJS.ProcessEnv; input?: string; timeoutMs?: number } = {},
 ): Promise<Finished> {
   try {
-    const { stdout, stderr } = await execFileAsync(file, [...args], {
+    const running = execFileAsync(file, [...args], {
       env: { ...process.env, ...env },
       timeout: timeoutMs,
       maxBuffer: 1 << 26,
     });
+    if (input !== undefined) running.child.stdin?.end(input);
+    const { stdout, stderr } = await running;
     return { code: 0, stdout, stderr };
   } catch (error) {
     const { code, stdout = '', stderr = '' } = error as { code?: unknown; stdout?: string; stderr?: string };

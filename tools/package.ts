@@ -5,6 +5,7 @@
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import { buildShim } from '../src/cni/server/build-shim.ts';
 
 const root = resolve(import.meta.dirname, '..');
 const target = join(root, 'dist/package');
@@ -33,7 +34,7 @@ export function publishedManifest({ exports, ...manifest }: Manifest): Record<st
   };
 }
 
-function build(): void {
+async function build(): Promise<void> {
   rmSync(target, { recursive: true, force: true });
   mkdirSync(target, { recursive: true });
   const sources = join(target, 'tsconfig.json');
@@ -57,9 +58,13 @@ function build(): void {
   execFileSync(process.execPath, [tsc, '--project', sources], { stdio: ['ignore', 2, 'inherit'] });
   rmSync(sources);
   for (const path of copied) cpSync(join(root, path), join(target, path), { recursive: true });
+  // The forwarder of this machine's architecture; others build theirs at the first use.
+  const prebuilt = join(target, 'shim/prebuilt', process.arch);
+  mkdirSync(prebuilt, { recursive: true });
+  cpSync(await buildShim(), join(prebuilt, 'podnet-cni'));
   const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as Manifest;
   writeFileSync(join(target, 'package.json'), `${JSON.stringify(publishedManifest(manifest), null, 2)}\n`);
   process.stdout.write(`${target}\n`);
 }
 
-if (import.meta.main) build();
+if (import.meta.main) await build();

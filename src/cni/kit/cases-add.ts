@@ -153,8 +153,9 @@ function untrue(bench: Bench, { pod, result }: Attached): string[] {
     for (const [index, { address, interface: on }] of (result.ips ?? []).entries()) {
       const name = on === undefined ? undefined : result.interfaces?.[on]?.name;
       const text = address.split('/')[0];
-      const found = name === undefined || rtnl.addresses({ link: name }).some((one) => one.address === text);
-      if (!found) problems.push(`ips[${index}]: ${name} does not have ${address}`);
+      const link = name === undefined ? undefined : rtnl.link(name);
+      const found = link && rtnl.addresses({ link: link.index }).some((one) => one.address === text);
+      if (name !== undefined && !found) problems.push(`ips[${index}]: ${name} does not have ${address}`);
     }
     const prefixes = new Set(rtnl.routes().map(({ dst }) => dst));
     // Plugins that only give addresses leave routes to the one that called them.

@@ -19,7 +19,12 @@ const skipped = (name: string, text: string): Check => ({ name, state: 'skipped'
 
 /** In the order in which one depends on the other. */
 export function checkObjects(view: TraceView, service: Service): readonly Check[] {
-  return [checkRefusals(view, service), ...checkPods(view, service), checkEndpoints(view, service)];
+  const object = checkRefusals(view, service);
+  if (view.clusterDns.includes(service.spec?.clusterIP ?? '')) {
+    const why = 'every node answers on this address itself';
+    return [object, skipped('pods', why), skipped('endpoints', why)];
+  }
+  return [object, ...checkPods(view, service), checkEndpoints(view, service)];
 }
 
 function checkRefusals(view: TraceView, service: Service): Check {

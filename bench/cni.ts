@@ -7,6 +7,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { TRASH_LINK_GROUP } from '../src/cni/pod-link-plan.ts';
 import { pluginNames } from '../src/cni/plugins/registry.ts';
 import { installPlugins } from '../src/cni/runtime/install-plugins.ts';
 import { buildShim } from '../src/cni/server/build-shim.ts';
@@ -65,10 +66,13 @@ export async function rows(): Promise<BenchRow[]> {
       console.error(`bench: round ${round + 1} of ${ROUNDS}`);
       for (const [one, times] of measured) {
         const { add, del } = oneByOne(one, bench);
+        await settled();
         if (round === 0) continue;
         times.add.push(...add);
         times.del.push(...del);
-        if (round <= 2) times.crowdMs.push(atOnce(one, bench));
+        if (round > 2) continue;
+        times.crowdMs.push(atOnce(one, bench));
+        await settled();
       }
     }
     const compared = (mine: Subject, theirs: Subject): BenchRow[] => {
@@ -143,6 +147,17 @@ function atOnce(one: Subject, bench: Bench): number {
     run(bench.runner, '0', jobs('DEL'));
     return Math.max(...times);
   });
+}
+
+/** Waits until links that were taken out of service are deleted: the kernel does one thing at a time with links. */
+async function settled(): Promise<void> {
+  const rtnl = openRtnl();
+  const deadline = Date.now() + 20_000;
+  while (rtnl.links().some(({ group }) => group === TRASH_LINK_GROUP)) {
+    if (Date.now() > deadline) throw new Error('links of deleted containers stay');
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  rtnl.close();
 }
 
 /** Milliseconds of each job. */

@@ -12,7 +12,7 @@ const directory = import.meta.dirname;
 
 /** What a name on the command line stands for when it is more than the file of that name. */
 const suites: Readonly<Record<string, readonly string[]>> = {
-  lab: ['up', 'pod-link', 'services', 'datapath', 'reflector'],
+  lab: ['up', 'pod-link', 'services', 'service-agent', 'datapath', 'reflector'],
 };
 
 /** Benchmarks that start clusters of their own and therefore run as the user, not inside namespaces. */
@@ -20,7 +20,10 @@ const onHost = new Set(['up', 'reflector']);
 
 function available(): string[] {
   return readdirSync(directory)
-    .filter((file) => file.endsWith('.ts') && !['run.ts', 'row.ts', 'child.ts'].includes(file))
+    .filter(
+      (file) =>
+        file.endsWith('.ts') && !['run.ts', 'row.ts', 'child.ts', 'service-objects.ts'].includes(file),
+    )
     .map((file) => file.slice(0, -'.ts'.length));
 }
 

@@ -3,14 +3,23 @@ import { execFileSync } from 'node:child_process';
 import { type Netns, createNetns, withNetns } from '../src/kernel/netns.ts';
 import { openNftables } from '../src/kernel/nftables/nftables.ts';
 import { findProgram } from '../src/kernel/process.ts';
-import type { EndpointSlice, Service } from '../src/model/objects.ts';
+import type { EndpointSlice } from '../src/model/objects.ts';
 import { createNftablesBackend } from '../src/services/backends/nftables.ts';
 import { createServiceCompiler } from '../src/services/compile.ts';
 import { UNKNOWN_NODE } from '../src/services/plan.ts';
 import type { BenchRow } from './row.ts';
+import {
+  ENDPOINTS,
+  benchAddress as address,
+  benchService as service,
+  benchSlice as slice,
+  benchTarget as target,
+  median,
+} from './service-objects.ts';
 
 const SERVICES = 10_000;
-const ENDPOINTS = 5;
+/** A large cluster's. */
+const MANY = 50_000;
 const CHANGES = 300;
 const LOADS = 5;
 /** kube-proxy's shape takes tens of seconds at full size: it is measured at these sizes, and scaled up. */
@@ -18,34 +27,6 @@ const PEER_SERVICES = [50, 500];
 /** What fits the socket's send buffer, which nft cannot raise in a user namespace. */
 const PEER_BATCH = 50;
 const PEER_CHANGES = 20;
-
-const address = (index: number): string => `10.96.${index >> 8}.${index & 255}`;
-const target = (index: number, endpoint: number): string =>
-  `10.${128 + (index >> 8)}.${index & 255}.${endpoint + 1}`;
-
-function service(index: number): Service {
-  return {
-    metadata: { namespace: 'bench', name: `service-${index}` },
-    spec: { clusterIP: address(index), ports: [{ name: 'http', port: 80, protocol: 'TCP' }] },
-  };
-}
-
-/** `moved` changes the last endpoint's address, `count` how many there are. */
-function slice(index: number, { count = ENDPOINTS, moved = false } = {}): EndpointSlice {
-  return {
-    metadata: {
-      namespace: 'bench',
-      name: `service-${index}-x`,
-      labels: { 'kubernetes.io/service-name': `service-${index}` },
-    },
-    addressType: 'IPv4',
-    ports: [{ name: 'http', port: 8080, protocol: 'TCP' }],
-    endpoints: Array.from({ length: count }, (_, endpoint) => ({
-      addresses: [target(index, moved && endpoint === count - 1 ? 200 : endpoint)],
-      nodeName: `node-${endpoint % 3}`,
-    })),
-  };
-}
 
 export async function rows(): Promise<BenchRow[]> {
   const own = measureOwn();
@@ -76,24 +57,30 @@ export async function rows(): Promise<BenchRow[]> {
     ok: value <= limitMs,
   });
   return [
-    row(`load ${SERVICES} Services × ${ENDPOINTS} endpoints, median`, own.loadMs, 700, {
+    row(`load ${SERVICES} Services × ${ENDPOINTS} endpoints, median`, own.loadMs, 500, {
       words: loadedWith,
       ms: scaled,
     }),
-    row(`change 1 endpoint among ${SERVICES} Services, median`, own.changeMs, 1, {
+    row(`load ${MANY} Services × ${ENDPOINTS} endpoints`, own.manyMs, 2000, {
+      words: loadedWith,
+      ms: scaled && (scaled * MANY) / SERVICES,
+    }),
+    row(`change 1 endpoint among ${SERVICES} Services, median`, own.changeMs, 0.5, {
       words: changedWith,
       ms: peer?.changeMs,
     }),
-    row('add or remove 1 endpoint, median', own.scaleMs, 1, { words: changedWith, ms: peer?.changeMs }),
+    row('add or remove 1 endpoint, median', own.scaleMs, 0.5, { words: changedWith, ms: peer?.changeMs }),
   ];
 }
 
 /** From objects to the kernel: compile and apply. */
-function measureOwn(): { loadMs: number; changeMs: number; scaleMs: number } {
+function measureOwn(): { loadMs: number; changeMs: number; scaleMs: number; manyMs: number } {
   const netns = createNetns();
   const nftables = openNftables({ netns });
-  const objects = Array.from({ length: SERVICES }, (_, index) => [service(index), slice(index)] as const);
-  const load = () => {
+  const make = (count: number) =>
+    Array.from({ length: count }, (_, index) => [service(index), slice(index)] as const);
+  const few = make(SERVICES);
+  const load = (objects = few) => {
     const compiler = createServiceCompiler({ node: { ...UNKNOWN_NODE, name: 'node-1' } });
     const backend = createNftablesBackend({ nftables });
     for (const [of, endpoints] of objects) {
@@ -117,9 +104,11 @@ function measureOwn(): { loadMs: number; changeMs: number; scaleMs: number } {
     changes.push(change(slice(index, { moved: true })), change(slice(index)));
     scales.push(change(slice(index, { count: ENDPOINTS - 1 })), change(slice(index)));
   }
+  const many = make(MANY);
+  const manyMs = time(() => load(many));
   nftables.close();
   netns.close();
-  return { loadMs: median(loads), changeMs: median(changes), scaleMs: median(scales) };
+  return { loadMs: median(loads), changeMs: median(changes), scaleMs: median(scales), manyMs };
 }
 
 interface Peer {
@@ -186,8 +175,4 @@ function time(run: () => void): number {
   const start = performance.now();
   run();
   return performance.now() - start;
-}
-
-function median(values: readonly number[]): number {
-  return values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 }

@@ -19,6 +19,7 @@ const dualStack: JsonObject = {
 };
 
 const configs: Readonly<Record<string, JsonObject>> = {
+  podnet: { podCIDRs: ['10.77.0.0/24', 'fd77::/112'], dataDir: `${STATE}/podnet` },
   bridge: { bridge: 'kit0', isGateway: true, ipMasq: true, hairpinMode: true, ipam: dualStack },
   ptp: { ipMasq: true, ipam: hostLocal },
   macvlan: { master: 'uplink0', ipam: hostLocal },

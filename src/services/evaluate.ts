@@ -127,13 +127,13 @@ function familyOf(address: string): IpFamily {
   return address.includes(':') ? 6 : 4;
 }
 
+const SPECIAL = '0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 255.255.255.255/32'
+  .concat(' ::/128 ::1/128 ::ffff:0:0/96 fe80::/10 ff00::/8')
+  .split(' ');
+
 /** Loopback, link-local, multicast, unspecified, broadcast: never an endpoint, never an address of a Service. */
 function isSpecial(address: string): boolean {
-  const special = [
-    ...['0.0.0.0/8', '127.0.0.0/8', '169.254.0.0/16', '224.0.0.0/4', '255.255.255.255/32'],
-    ...['::/128', '::1/128', '::ffff:0:0/96', 'fe80::/10', 'ff00::/8'],
-  ];
-  return special.some((cidr) => contains(cidr, address));
+  return SPECIAL.some((cidr) => contains(cidr, address));
 }
 
 function contains(cidr: string, address: string): boolean {

@@ -65,9 +65,11 @@ function overUdp({ from, address, port, timeoutMs }: Attempt): Promise<Omit<Outc
 
 if (process.argv[1] === import.meta.filename) {
   createInterface({ input: process.stdin }).on('line', (line) => {
-    const attempt = JSON.parse(line) as Attempt;
-    void (attempt.protocol === 'tcp' ? overTcp(attempt) : overUdp(attempt)).then((outcome) => {
-      process.stdout.write(`${JSON.stringify({ id: attempt.id, ...outcome })}\n`);
-    });
+    void attemptOne(JSON.parse(line) as Attempt);
   });
+}
+
+async function attemptOne(attempt: Attempt): Promise<void> {
+  const outcome = await (attempt.protocol === 'tcp' ? overTcp(attempt) : overUdp(attempt));
+  process.stdout.write(`${JSON.stringify({ id: attempt.id, ...outcome })}\n`);
 }

@@ -1,7 +1,14 @@
 /** Runs every case against one backend with real packets and holds the outcomes against `evaluate`. */
+import { serviceKeyOf } from '../../../src/model/endpoint-slices.ts';
+import { objectKey } from '../../../src/model/objects.ts';
 import type { ServiceBackend } from '../../../src/services/backends/backend.ts';
-import { compile } from '../../../src/services/compile.ts';
-import { type ServiceObjects, type Verdict, evaluate } from '../../../src/services/evaluate.ts';
+import { createServiceCompiler } from '../../../src/services/compile.ts';
+import {
+  type EvaluatedNode,
+  type ServiceObjects,
+  type Verdict,
+  evaluate,
+} from '../../../src/services/evaluate.ts';
 import { type Aim, type ServiceCase, cases, objectsOf } from './cases.ts';
 import type { Outcome } from './client.ts';
 import type { ClientName, ConformanceNetwork, PlaceName } from './network.ts';
@@ -49,8 +56,7 @@ export async function runSuite(
   { dropMs = 300, skip = () => undefined }: SuiteOptions = {},
 ): Promise<readonly Row[]> {
   const { objects, aims } = objectsOf(cases, network.places);
-  const plan = compile(objects.services, objects.slices, { node: network.node });
-  backend.sync(plan);
+  load(backend, objects, network.node);
   const tasks = cases.flatMap((of) =>
     (aims.get(of) ?? []).flatMap((aim) =>
       ([4, 6] as const).flatMap((family) =>
@@ -69,6 +75,22 @@ export async function runSuite(
     }),
   );
   return rows;
+}
+
+/** A few Services at a time, for in a user namespace a batch of netlink messages may not be long. */
+const SERVICES_AT_ONCE = 4;
+
+function load(backend: ServiceBackend, { services, slices }: ServiceObjects, node: EvaluatedNode): void {
+  const compiler = createServiceCompiler({ node });
+  backend.sync(compiler.plan);
+  for (let index = 0; index < services.length; index += SERVICES_AT_ONCE) {
+    for (const service of services.slice(index, index + SERVICES_AT_ONCE)) {
+      compiler.setService(service);
+      const key = objectKey(service);
+      for (const slice of slices) if (serviceKeyOf(slice) === key) compiler.setSlice(slice);
+    }
+    backend.apply(compiler.takeChange());
+  }
 }
 
 async function tryProbe(

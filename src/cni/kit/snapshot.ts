@@ -19,9 +19,12 @@ export async function networkSnapshot(netns: Netns): Promise<Snapshot> {
     const nameOf = (index: number | undefined): string =>
       links.find((link) => link.index === index)?.name ?? 'none';
     return [
-      ...links.map(
-        ({ name, kind, up, mtuBytes }) => `link ${name} ${kind ?? ''} ${up ? 'up' : 'down'} ${mtuBytes}`,
-      ),
+      // Who makes a container's network may bring up lo as well.
+      ...links
+        .filter(({ loopback }) => !loopback)
+        .map(
+          ({ name, kind, up, mtuBytes }) => `link ${name} ${kind ?? ''} ${up ? 'up' : 'down'} ${mtuBytes}`,
+        ),
       ...rtnl
         .addresses()
         .filter(({ address }) => !ofTheKernel(address))

@@ -232,7 +232,8 @@ static int spool(void) {
   for (size_t index = 0; index < request_length; index++) hash = (hash ^ request[index]) * 0x100000001b3u;
   char path[PATH_MAX], temporary[PATH_MAX];
   if (snprintf(path, sizeof path, "%s/%016llx", spool_path, (unsigned long long)hash) >= (int)sizeof path ||
-      snprintf(temporary, sizeof temporary, "%s/.%d", spool_path, (int)getpid()) >= (int)sizeof temporary)
+      snprintf(temporary, sizeof temporary, "%s/.%016llx.%d", spool_path, (unsigned long long)hash,
+               (int)getpid()) >= (int)sizeof temporary)
     return -1;
   int fd = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
   if (fd < 0) return -1;

@@ -12,7 +12,8 @@ import { loadKubeconfig } from '../cluster/kubeconfig.ts';
 import { nodes } from '../cluster/resources.ts';
 import { createServiceInformers } from '../cluster/service-informers.ts';
 import type { PodNetwork } from '../cni/pod-network.ts';
-import { createPodNetwork } from '../cni/podnet.ts';
+import type { AgentNetwork } from '../cni/plugins/podnet/network.ts';
+import { createPodNetwork, type NodePodNetwork } from '../cni/podnet.ts';
 import { createDns } from '../dns/dns.ts';
 import { createLocalPods } from '../dns/local-pods.ts';
 import { createFabric } from '../fabric/fabric.ts';
@@ -47,6 +48,8 @@ export interface AgentOptions {
 export interface Agent {
   /** Usable at once: `add` waits until the node has its pod CIDR. */
   readonly podNetwork: PodNetwork;
+  /** For the CNI plugin `podnet` of this node: `createPodnetPlugin(agent.cni)`. */
+  readonly cni: AgentNetwork;
   /** Resolves when every capability has brought the kernel up to date for the first time. */
   readonly ready: Promise<void>;
   /** Runs until the signal aborts. */
@@ -101,7 +104,13 @@ async function ownPodCidr(
 export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }: AgentOptions): Agent {
   const ready = Promise.withResolvers<void>();
   const network = Promise.withResolvers<PodNetwork>();
+  let ownNetwork: NodePodNetwork | undefined;
+  let limitation: string | undefined = 'Not every part of the agent has brought the kernel up to date yet';
   for (const { promise } of [ready, network]) promise.catch(() => undefined);
+  ready.promise.then(
+    () => (limitation = undefined),
+    () => undefined,
+  );
 
   async function run(signal: AbortSignal): Promise<void> {
     const transport = createHttpsTransport(loadKubeconfig(kubeconfig));
@@ -130,6 +139,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
       // What was lost while no agent ran, or when one was killed.
       for (const { containerId } of podNetwork.reconcile())
         log('info', `sandbox ${containerId} is gone, its addresses are free`);
+      ownNetwork = podNetwork;
       network.resolve(podNetwork);
       const factory = createBackendFactory({ netns, nftables, rtnl });
       const { followers, close } = createServiceFollowers({ client, nodeName, netns, log });
@@ -180,6 +190,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
       } finally {
         close();
         factory.close();
+        ownNetwork = undefined;
         podNetwork.close();
       }
     } catch (error) {
@@ -196,6 +207,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
   return {
     ready: ready.promise,
     run,
+    cni: { network: () => ownNetwork, limitation: () => limitation },
     podNetwork: {
       add: async (sandbox) => (await network.promise).add(sandbox),
       del: async (sandbox) => (await network.promise).del(sandbox),

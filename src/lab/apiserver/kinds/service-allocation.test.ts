@@ -155,3 +155,38 @@ test('the Service kubernetes is there, and comes back', async () => {
   });
   assert.equal(ip(await api.send('GET', `${SERVICES}/kubernetes`)), '10.96.0.1');
 });
+
+test('every change of type takes what it needs and gives back the rest', async () => {
+  await using api = createTestServer();
+  const spec = (answer: Answer): Loose => objectAt(answer.body, 'spec');
+  const patch = (change: Loose): Promise<Answer> =>
+    api.send('PATCH', `${SERVICES}/web`, { spec: change }, MERGE_PATCH);
+  const made = await create(api, 'web', { type: 'LoadBalancer', externalTrafficPolicy: 'Local' });
+  const address = ip(made);
+  const port = nodePort(made);
+  const health = spec(made)['healthCheckNodePort'];
+  assert.ok(Number(health) >= 30_000 && health !== port);
+  const taken = await create(api, 'thief', { type: 'NodePort', ports: [{ port: 80, nodePort: health }] });
+  assert.match(String(taken.body.message), /provided port is already allocated/);
+
+  const cluster = await patch({ externalTrafficPolicy: 'Cluster' });
+  assert.equal(spec(cluster)['healthCheckNodePort'], undefined);
+  assert.deepEqual([ip(cluster), nodePort(cluster)], [address, port]);
+  const second = await create(api, 'second', { type: 'NodePort', ports: [{ port: 80, nodePort: health }] });
+  assert.equal(second.status, 201);
+
+  const plain = await patch({ type: 'ClusterIP' });
+  assert.deepEqual([ip(plain), nodePort(plain)], [address, undefined]);
+  assert.equal(
+    (await create(api, 'third', { type: 'NodePort', ports: [{ port: 80, nodePort: port }] })).status,
+    201,
+  );
+
+  const alias = await patch({ type: 'ExternalName', externalName: 'example.com' });
+  assert.deepEqual([alias.status, spec(alias)['clusterIP']], [200, undefined]);
+  assert.equal((await create(api, 'fourth', { clusterIP: address })).status, 201);
+  const back = await patch({ type: 'NodePort', externalName: null });
+  assert.match(ip(back), /^10\.96\./);
+  assert.notEqual(ip(back), address);
+  assert.ok(Number(nodePort(back)) >= 30_000);
+});

@@ -56,6 +56,7 @@ export interface ServiceObjects {
   readonly slices: readonly EndpointSlice[];
 }
 
+const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
 /** Node ports stand for no single address and so are looked for last. */
 const KINDS = ['clusterIP', 'loadBalancer', 'externalIP', 'nodePort'] as const;
 type Kind = (typeof KINDS)[number];
@@ -78,7 +79,9 @@ export function evaluate(objects: ServiceObjects, node: EvaluatedNode, packet: F
     .some(
       (service) =>
         addressesOf(service, 'clusterIP').includes(packet.destination) &&
-        (service.spec?.ports ?? []).some(({ port }) => isPortNumber(port)),
+        (service.spec?.ports ?? []).some(
+          ({ port, protocol = 'TCP' }) => isPortNumber(port) && PROTOCOLS.includes(protocol),
+        ),
     );
   return { kind: isClusterIp ? 'reject' : 'untouched' };
 }

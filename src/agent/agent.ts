@@ -2,14 +2,11 @@
  * One node. Wires the capabilities together and knows nothing of who runs the cluster: it has a kubeconfig, the name
  * of its node and a network namespace.
  */
-import { isIPv6 } from 'node:net';
 import { join } from 'node:path';
 import { Client } from '../cluster/client.ts';
 import { createHttpsTransport } from '../cluster/https-transport.ts';
 import { createEventRecorder } from '../cluster/events.ts';
-import { createInformer } from '../cluster/informer.ts';
 import { loadKubeconfig } from '../cluster/kubeconfig.ts';
-import { nodes } from '../cluster/resources.ts';
 import { createServiceInformers } from '../cluster/service-informers.ts';
 import type { PodNetwork } from '../cni/pod-network.ts';
 import type { AgentNetwork } from '../cni/plugins/podnet/network.ts';
@@ -19,15 +16,15 @@ import { createLocalPods } from '../dns/local-pods.ts';
 import { createFabric } from '../fabric/fabric.ts';
 import type { Netns } from '../kernel/netns.ts';
 import { openNftables } from '../kernel/nftables/nftables.ts';
-import { isErrno } from '../kernel/ffi.ts';
-import { openRtnl, type Rtnl } from '../kernel/rtnl/rtnl.ts';
-import { writeSysctl } from '../kernel/sysctl.ts';
+import { openRtnl } from '../kernel/rtnl/rtnl.ts';
 import { errorMessage } from '../model/errors.ts';
-import { bits } from '../model/ip.ts';
 import { createBackendFactory } from '../services/backends/factory.ts';
 import { createSwitchingBackend } from '../services/backends/switching.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
+import { runCniSocket } from './cni-socket.ts';
 import { readClusterConfig } from './config.ts';
+import { createOwnNode, podCidrOf } from './own-node.ts';
+import { prepareNode } from './prepare-node.ts';
 import { runAll } from './run-all.ts';
 import { createServiceBackendWatch } from './service-backend-watch.ts';
 import { createServiceFollowers } from './service-followers.ts';
@@ -40,7 +37,7 @@ export interface AgentOptions {
   readonly nodeName: string;
   /** The node's network namespace, which is also the calling thread's. */
   readonly netns: Netns;
-  /** For the node's SQLite file. */
+  /** For the node's SQLite file, and the socket `cni.sock` that container runtimes' calls come to. */
   readonly stateDirectory: string;
   readonly log: AgentLog;
 }
@@ -56,51 +53,6 @@ export interface Agent {
   run(signal: AbortSignal): Promise<void>;
 }
 
-/** Of the node's namespace, set before the first pod is connected: new links inherit `default`. */
-const nodeSysctls = {
-  'net.ipv4.ip_forward': '1',
-  // A pod that reaches itself through its Service leaves and enters by one link. The redirects the kernel would send
-  // for that are of no use to the pod and take from the ICMP errors it may get (icmp(7)). `all` and the link's are ORed.
-  'net.ipv4.conf.all.send_redirects': '0',
-  'net.ipv4.conf.default.send_redirects': '0',
-} as const;
-
-/** Local addresses a node answers on by itself live on `lo`: they need no device of their own. */
-function addLocalAddress(rtnl: Rtnl, address: string): void {
-  try {
-    rtnl.addAddress({
-      link: 'lo',
-      address,
-      prefixLength: bits(isIPv6(address) ? 6 : 4),
-      scope: 'host',
-      noDad: true,
-    });
-  } catch (error) {
-    if (!isErrno(error, 'EEXIST')) throw error;
-  }
-}
-
-/** The node's pod CIDR, once it has one. Rejects when the signal aborts before. */
-async function ownPodCidr(
-  client: Client,
-  { nodeName, signal, log }: { nodeName: string; signal: AbortSignal; log: AgentLog },
-): Promise<string> {
-  const stop = new AbortController();
-  const informer = createInformer(client, nodes, {
-    fieldSelector: `metadata.name=${nodeName}`,
-    onError: (error) => log('warning', `node ${nodeName}: ${errorMessage(error)}`),
-  });
-  let podCidr: string | undefined;
-  informer.onChange(({ object }) => {
-    podCidr = object.spec?.podCIDRs?.join(',') ?? object.spec?.podCIDR;
-    if (podCidr) stop.abort();
-  });
-  await informer.run(AbortSignal.any([signal, stop.signal]));
-  if (podCidr) return podCidr;
-  signal.throwIfAborted();
-  throw new Error(`the watch of node ${nodeName} ended`);
-}
-
 export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }: AgentOptions): Agent {
   const ready = Promise.withResolvers<void>();
   const network = Promise.withResolvers<PodNetwork>();
@@ -112,6 +64,12 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
     () => undefined,
   );
 
+  const cni: AgentNetwork = { network: () => ownNetwork, limitation: () => limitation };
+  const cniPaths = {
+    socketPath: join(stateDirectory, 'cni.sock'),
+    spoolDirectory: join(stateDirectory, 'cni-spool'),
+  };
+
   async function run(signal: AbortSignal): Promise<void> {
     const transport = createHttpsTransport(loadKubeconfig(kubeconfig));
     const client = new Client(transport);
@@ -119,12 +77,11 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
     const nftables = openNftables({ netns });
     try {
       const config = await readClusterConfig(client);
-      for (const [name, value] of Object.entries(nodeSysctls)) writeSysctl(name, value);
-      if (config.clusterCidrs.some((cidr) => cidr.includes(':')))
-        writeSysctl('net.ipv6.conf.all.forwarding', '1');
-      rtnl.setLink('lo', { up: true });
-      for (const address of config.clusterDns) addLocalAddress(rtnl, address);
-      const podCidr = await ownPodCidr(client, { nodeName, signal, log });
+      prepareNode(rtnl, config);
+      const ownNode = createOwnNode(client, { nodeName, log });
+      // Ends with the agent. What goes wrong is told there, and tried again.
+      void ownNode.run(signal);
+      const podCidr = await podCidrOf(ownNode, signal);
       const podNetwork = createPodNetwork({
         netns,
         rtnl,
@@ -151,10 +108,6 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
         });
         const objects = createServiceInformers(client, {
           onError: (error) => log('warning', `services: ${errorMessage(error)}`),
-        });
-        const ownNode = createInformer(client, nodes, {
-          fieldSelector: `metadata.name=${nodeName}`,
-          onError: (error) => log('warning', `node ${nodeName}: ${errorMessage(error)}`),
         });
         const localPods = createLocalPods(client, {
           nodeName,
@@ -185,8 +138,11 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           }),
         ];
         Promise.all(capabilities.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
+        const runtimes = {
+          run: (until: AbortSignal) => runCniSocket({ ...cniPaths, network: cni, log }, until),
+        };
         const backendWatch = createServiceBackendWatch({ client, backend: serviceBackend, log });
-        await runAll([objects, ownNode, localPods, ...capabilities, backendWatch], signal);
+        await runAll([objects, localPods, ...capabilities, backendWatch, runtimes], signal);
       } finally {
         close();
         factory.close();
@@ -207,7 +163,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
   return {
     ready: ready.promise,
     run,
-    cni: { network: () => ownNetwork, limitation: () => limitation },
+    cni,
     podNetwork: {
       add: async (sandbox) => (await network.promise).add(sandbox),
       del: async (sandbox) => (await network.promise).del(sandbox),

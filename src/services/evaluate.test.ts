@@ -101,7 +101,7 @@ const service = fc
           ...each,
           ...(nodePort !== undefined && { nodePort }),
         })),
-        loadBalancerSourceRanges: from.ranges,
+        loadBalancerSourceRanges: [...from.ranges],
         publishNotReadyAddresses: from.publishNotReadyAddresses,
         ...(type !== undefined && { type }),
         ...(from.internal !== undefined && { internalTrafficPolicy: from.internal }),

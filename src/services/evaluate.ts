@@ -56,7 +56,7 @@ export interface ServiceObjects {
   readonly slices: readonly EndpointSlice[];
 }
 
-const PROTOCOLS = ['TCP', 'UDP', 'SCTP'];
+const PROTOCOLS: ReadonlySet<string> = new Set(['TCP', 'UDP', 'SCTP']);
 /** Node ports stand for no single address and so are looked for last. */
 const KINDS = ['clusterIP', 'loadBalancer', 'externalIP', 'nodePort'] as const;
 type Kind = (typeof KINDS)[number];
@@ -80,7 +80,7 @@ export function evaluate(objects: ServiceObjects, node: EvaluatedNode, packet: F
       (service) =>
         addressesOf(service, 'clusterIP').includes(packet.destination) &&
         (service.spec?.ports ?? []).some(
-          ({ port, protocol = 'TCP' }) => isPortNumber(port) && PROTOCOLS.includes(protocol),
+          ({ port, protocol = 'TCP' }) => isPortNumber(port) && PROTOCOLS.has(protocol),
         ),
     );
   return { kind: isClusterIp ? 'reject' : 'untouched' };

@@ -31,6 +31,8 @@ export interface Row {
 }
 
 export interface SuiteOptions {
+  /** The suite's own unless told. */
+  readonly cases?: readonly ServiceCase[];
   /** A drop is believed after so long. */
   readonly dropMs?: number;
   /** Why a backend cannot do what a probe asks. */
@@ -53,11 +55,11 @@ const ANSWER_MS = 10_000;
 export async function runSuite(
   network: ConformanceNetwork,
   backend: ServiceBackend,
-  { dropMs = 300, skip = () => undefined }: SuiteOptions = {},
+  { cases: list = cases, dropMs = 300, skip = () => undefined }: SuiteOptions = {},
 ): Promise<readonly Row[]> {
-  const { objects, aims } = objectsOf(cases, network.places);
+  const { objects, aims } = objectsOf(list, network.places);
   load(backend, objects, network.node);
-  const tasks = cases.flatMap((of) =>
+  const tasks = list.flatMap((of) =>
     (aims.get(of) ?? []).flatMap((aim) =>
       ([4, 6] as const).flatMap((family) =>
         (['tcp', 'udp'] as const).flatMap((protocol) =>
@@ -96,7 +98,7 @@ function load(backend: ServiceBackend, { services, slices }: ServiceObjects, nod
 async function tryProbe(
   network: ConformanceNetwork,
   objects: ServiceObjects,
-  { probe, dropMs, skip }: { probe: Probe } & Required<SuiteOptions>,
+  { probe, dropMs, skip }: { probe: Probe } & Required<Pick<SuiteOptions, 'dropMs' | 'skip'>>,
 ): Promise<Row> {
   const { aim, client, family, protocol } = probe;
   const source = network.clients[client][family];

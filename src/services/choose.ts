@@ -160,6 +160,7 @@ function gather(
   slices: readonly ReadSlice[],
 ): { candidates: readonly Candidate[]; skipped: readonly SkippedEndpoint[] } {
   const candidates = new Map<string, Candidate>();
+  const isAlone = slices.length === 1; // and so has one number for the port
   let skipped: SkippedEndpoint[] | undefined;
   for (const { slice, endpoints, unfit } of slices) {
     if (unfit.length > 0) (skipped ??= []).push(...unfit);
@@ -170,7 +171,7 @@ function gather(
         (skipped ??= []).push({ address, source, reason: `ports has no ${wantedPort(port)}` });
         continue;
       }
-      const at = hostPort(address, number);
+      const at = isAlone ? address : hostPort(address, number);
       const known = candidates.get(at);
       // The same address in two slices, as while an endpoint moves from one to the other: the better state counts.
       if (known === undefined || rank(listed) > rank(known.listed)) {

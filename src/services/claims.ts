@@ -26,7 +26,8 @@ export class Claims {
     }
     for (const port of ports) {
       const front = frontKey(port);
-      this.#put(front, [...this.#of(front), port]);
+      if (this.#byFront.has(front)) this.#put(front, [...this.#of(front), port]);
+      else this.#byFront.set(front, port);
       touched.add(front);
     }
     if (ports.length === 0) this.#byService.delete(service);

@@ -54,7 +54,7 @@ export function readSlice(slice: EndpointSlice): ReadSlice {
       unfit.push({ address: address ?? text, source, reason: `${field} is ${is}` });
       refuse(`${source.field}.${field}`, `is ${JSON.stringify(text)}, ${is}`);
     } else {
-      endpoints.push({ address, source, ...conditionsOf(endpoint), ...hintsOf(endpoint) });
+      endpoints.push(listed(address, source, endpoint));
     }
   }
   for (const [index, { port }] of (slice.ports ?? []).entries()) {
@@ -71,14 +71,18 @@ export function readSlice(slice: EndpointSlice): ReadSlice {
 }
 
 /** Conditions that are absent mean ready and serving, and not terminating (discovery.k8s.io/v1). */
-function conditionsOf({ conditions }: Endpoint): Pick<ListedEndpoint, 'ready' | 'serving' | 'terminating'> {
+function listed(address: string, source: EndpointSource, endpoint: Endpoint): ListedEndpoint {
+  const { conditions, hints } = endpoint;
   const ready = conditions?.ready ?? true;
-  return { ready, serving: conditions?.serving ?? ready, terminating: conditions?.terminating ?? false };
-}
-
-function hintsOf(endpoint: Endpoint): Pick<ListedEndpoint, 'zones' | 'nodes'> {
-  if (!endpoint.hints) return { zones: NONE, nodes: NONE };
-  return { zones: hintedZones(endpoint), nodes: hintedNodes(endpoint) };
+  return {
+    address,
+    source,
+    ready,
+    serving: conditions?.serving ?? ready,
+    terminating: conditions?.terminating ?? false,
+    zones: hints ? hintedZones(endpoint) : NONE,
+    nodes: hints ? hintedNodes(endpoint) : NONE,
+  };
 }
 
 /** The number behind the Service port in this slice: slices carry the resolved `targetPort` by the port's name. */
@@ -96,13 +100,10 @@ export function isPort(number: number | undefined): number is number {
 }
 
 function sourceOf(slice: string, index: number, { targetRef, nodeName }: Endpoint): EndpointSource {
-  const target = targetRef && `${targetRef.kind ?? 'object'} ${objectKey({ metadata: targetRef })}`;
-  return {
-    slice,
-    field: endpointField(index),
-    ...(target !== undefined && { target }),
-    ...(nodeName !== undefined && { nodeName }),
-  };
+  const field = endpointField(index);
+  if (!targetRef) return nodeName === undefined ? { slice, field } : { slice, field, nodeName };
+  const target = `${targetRef.kind ?? 'object'} ${objectKey({ metadata: targetRef })}`;
+  return nodeName === undefined ? { slice, field, target } : { slice, field, target, nodeName };
 }
 
 /** Canonical text, or undefined for what is no address of the family. */

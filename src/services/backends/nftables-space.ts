@@ -22,8 +22,7 @@ import {
   updateSet,
 } from '../../kernel/nftables/statements.ts';
 import type { EndpointChoice, PlannedEndpoint } from '../plan.ts';
-import type { ElementEdits } from './nftables-edits.ts';
-import { Uses } from './nftables-edits.ts';
+import { type ElementEdits, type PlacedElement, Uses } from './nftables-edits.ts';
 import type { Header } from './nftables-table.ts';
 
 /**
@@ -80,7 +79,9 @@ export class Space {
   readonly #idle = new Set<number>();
   /** Timeouts that there is a chain for; they stay. */
   readonly #chains = new Set<number>();
+  readonly #sizedSets = new Map<number, NftSet>();
   #hasDrops = false;
+  #dropsMade = false;
   #hasRules = false;
 
   constructor(name: string, header: Header, front: readonly Expression[]) {
@@ -119,7 +120,12 @@ export class Space {
   }
 
   #sized(count: number): NftSet {
-    return set(this.#header.table, `${this.#name}-${count}`, { key: this.#front });
+    let sized = this.#sizedSets.get(count);
+    if (sized === undefined) {
+      sized = set(this.#header.table, `${this.#name}-${count}`, { key: this.#front });
+      this.#sizedSets.set(count, sized);
+    }
+    return sized;
   }
 
   #timed(seconds: number): NftSet {
@@ -139,10 +145,9 @@ export class Space {
     else this.#held.set(frontKey, after);
     this.#count(before, -1);
     this.#count(after, 1);
-    edits.change(
-      before === undefined ? [] : this.#elements(before),
-      after === undefined ? [] : this.#elements(after),
-    );
+    if (before === undefined) {
+      if (after !== undefined) this.#visit(after, (of, element) => edits.put(of, element));
+    } else edits.change(this.#elements(before), after === undefined ? [] : this.#elements(after));
   }
 
   #count(held: Held | undefined, by: 1 | -1): void {
@@ -152,17 +157,23 @@ export class Space {
     if (held.isDropped) this.#hasDrops ||= by > 0;
   }
 
-  #elements({ key, targets, affinitySeconds, isDropped }: Held): (readonly [NftSet | NftMap, Element])[] {
-    const list: (readonly [NftSet | NftMap, Element])[] = [];
-    for (const [index, { address, port }] of targets.entries()) {
-      list.push([this.#endpoints, { key: [...key, index], value: [address, port] }]);
-      if (affinitySeconds !== undefined)
-        list.push([this.#affinityEndpoints, { key: [...key, address, port] }]);
-    }
-    if (targets.length > 0) list.push([this.#sized(targets.length), { key }]);
-    if (affinitySeconds !== undefined) list.push([this.#timed(affinitySeconds), { key }]);
-    if (isDropped) list.push([this.#drop, { key }]);
+  #elements(held: Held): PlacedElement[] {
+    const list: PlacedElement[] = [];
+    this.#visit(held, (of, element) => list.push([of, element]));
     return list;
+  }
+
+  #visit(
+    { key, targets, affinitySeconds, isDropped }: Held,
+    visit: (set: NftSet | NftMap, element: Element) => void,
+  ): void {
+    for (const [index, { address, port }] of targets.entries()) {
+      visit(this.#endpoints, { key: [...key, index], value: [address, port] });
+      if (affinitySeconds !== undefined) visit(this.#affinityEndpoints, { key: [...key, address, port] });
+    }
+    if (targets.length > 0) visit(this.#sized(targets.length), { key });
+    if (affinitySeconds !== undefined) visit(this.#timed(affinitySeconds), { key });
+    if (isDropped) visit(this.#drop, { key });
   }
 
   /** The commands around a change of elements: sets to make before, rules and sets to drop after. */
@@ -188,8 +199,6 @@ export class Space {
     this.#hasRules = true;
     return { before, after: [...after, ...dropped.map((count) => remove(this.#sized(count)))] };
   }
-
-  #dropsMade = false;
 
   #replaceRules(): NftCommand[] {
     return [...this.chains.map(flush), ...this.rules().map(add)];
@@ -258,7 +267,7 @@ export class Space {
   }
 
   /** Every element that should be there. */
-  *elements(): Generator<readonly [NftSet | NftMap, Element]> {
+  *elements(): Generator<PlacedElement> {
     for (const held of this.#held.values()) yield* this.#elements(held);
   }
 }

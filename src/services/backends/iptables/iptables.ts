@@ -1,4 +1,4 @@
-import type { Iptables } from '../../../kernel/iptables/iptables.ts';
+import { type Iptables, restoreScript } from '../../../kernel/iptables/iptables.ts';
 import type { IpFamily } from '../../../model/ip.ts';
 import type { NodeFacts, PlanChange, PlannedPort, ServicePlan } from '../../plan.ts';
 import type { ServiceBackend } from '../backend.ts';
@@ -12,6 +12,13 @@ const FAMILIES: readonly IpFamily[] = [4, 6];
  */
 export function createIptablesBackend(options: { readonly iptables: Iptables }): ServiceBackend {
   return new IptablesBackend(options.iptables);
+}
+
+/** What iptables-restore is given for a whole plan over empty tables: to be read, and to be timed. */
+export function iptablesScript({ node, ports }: ServicePlan, family: IpFamily): string {
+  const rules = new FamilyRules(family, { node, tables: new Map() });
+  const set = [...ports.values()].filter((port) => port.family === family);
+  return restoreScript(rules.change({ set, removed: [] }, { all: true }));
 }
 
 class IptablesBackend implements ServiceBackend {

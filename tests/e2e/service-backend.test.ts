@@ -88,11 +88,10 @@ test(
     });
     assert.doesNotMatch(await enter('node-1', 'nft', 'list', 'tables'), /podnet-services/u);
 
-    const choose = (name: string): Promise<string> =>
-      cluster.kubectl(
-        ...['-n', 'kube-system', 'patch', 'configmap', 'podnet', '--type', 'merge'],
-        ...['-p', JSON.stringify({ data: { 'service-backend': name } })],
-      );
+    const choose = (name: string): Promise<string> => {
+      const patch = `--patch=${JSON.stringify({ data: { 'service-backend': name } })}`;
+      return cluster.kubectl('patch', 'configmap', 'podnet', '-n', 'kube-system', '--type=merge', patch);
+    };
     await choose('nftables');
     await eventually(async () => {
       const tables = await enter('node-1', 'nft', 'list', 'tables');

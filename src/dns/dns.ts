@@ -13,6 +13,7 @@ import { createListening, type DnsLog, type Place } from './serving/listening.ts
 import { createServer } from './serving/server.ts';
 import { createEndpoints, type Page } from './observe/endpoints.ts';
 import { printMetrics } from './observe/exposition.ts';
+import { createDnsLook, type DnsLook } from './observe/look.ts';
 import { mergeMetrics } from './observe/observe-block.ts';
 import type { ClientName } from './observe/query-log.ts';
 import type { Zone } from './zone/zone.ts';
@@ -50,6 +51,8 @@ export interface Dns {
    * answers are then as old as the last objects seen. Addresses that cannot be bound are tried again and again.
    */
   run(signal: AbortSignal): Promise<void>;
+  /** Who asks, and what for. */
+  readonly look: Pick<DnsLook, 'top' | 'log'>;
 }
 
 /** As long as a question may wait for an upstream: a server block that was replaced answers those it has. */
@@ -74,6 +77,7 @@ export function createDns({
   ready.promise.catch(() => {});
   const zones = createZones({ client, objects, addresses, log });
   const listening = createListening(log);
+  const look = createDnsLook({ nameOf });
   const endpoints = createEndpoints((message) => log('warning', `DNS: ${message}`));
   let isReady = false;
   let blocks: readonly Block[] = [];
@@ -96,6 +100,7 @@ export function createDns({
         namespaceOf,
         nodeSearches,
         nameOf,
+        look,
         log,
       }),
     );
@@ -214,7 +219,7 @@ export function createDns({
     }
   }
 
-  return { ready: ready.promise, run };
+  return { ready: ready.promise, run, look };
 }
 
 function bindingsOf({ bind }: ServerPlan, addresses: readonly string[]): readonly string[] {

@@ -11,6 +11,8 @@ export interface Seen {
   readonly answer: Buffer;
   readonly length: number;
   readonly seconds: number;
+  /** It had to be fetched from somebody else. */
+  readonly waited?: boolean;
 }
 
 /** As CoreDNS has them, so that its dashboards fit. */

@@ -13,6 +13,7 @@ import type { Zone } from '../zone/zone.ts';
 import { createErrorLog } from '../observe/error-log.ts';
 import type { Metric } from '../observe/exposition.ts';
 import { type BlockObserver, observeBlock } from '../observe/observe-block.ts';
+import type { DnsLook } from '../observe/look.ts';
 import { outsideMetrics } from '../observe/outside-metrics.ts';
 import type { ClientName } from '../observe/query-log.ts';
 import { autopathLayer, type NamespaceOf } from './autopath.ts';
@@ -35,6 +36,7 @@ export interface BlockParts {
   /** Says who a client is, for the log. */
   readonly nameOf?: ClientName;
   readonly log?: DnsLog;
+  readonly look?: DnsLook;
 }
 
 /** A server block at work. */
@@ -64,7 +66,11 @@ export function createBlock(plan: ServerPlan, parts: BlockParts): Block {
   const stopping = new AbortController();
   const errors = plan.errors && createErrorLog(plan.errors, (message) => log('error', `DNS: ${message}`));
   const outside = createOutside(plan, (message) => errors?.report(message));
-  const observer = observeBlock(plan, { nameOf, log: (line) => log('info', `DNS: ${line}`) });
+  const observer = observeBlock(plan, {
+    nameOf,
+    log: (line) => log('info', `DNS: ${line}`),
+    ...(parts.look && { look: parts.look }),
+  });
   const loop = plan.loop && !outside.isEmpty ? guardLoop(outside, log) : undefined;
   void loop?.watch(stopping.signal);
   const kubernetes = plan.kubernetes && kubernetesStep(plan.kubernetes, parts, outside);
@@ -94,7 +100,9 @@ export function createBlock(plan: ServerPlan, parts: BlockParts): Block {
   return {
     plan,
     respond,
-    see: observer.see,
+    get see() {
+      return observer.see;
+    },
     metrics: () => [...observer.metrics(), ...outside.metrics()],
     get health() {
       return outside.forwards.flatMap(({ health }) => health);

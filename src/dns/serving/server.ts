@@ -62,7 +62,7 @@ export function createServer({ blocks, onError = () => {} }: ServerOptions): Dns
     }
     return async (message, later) => {
       const length = await reply(message, later);
-      see({ request: { ...request, message }, answer: later.out, length, seconds: seconds() });
+      see({ request: { ...request, message }, answer: later.out, length, seconds: seconds(), waited: true });
       return length;
     };
   }

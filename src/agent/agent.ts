@@ -11,7 +11,7 @@ import { createServiceInformers } from '../cluster/service-informers.ts';
 import type { PodNetwork } from '../cni/pod-network.ts';
 import type { AgentNetwork } from '../cni/plugins/podnet/network.ts';
 import { createPodNetwork, type NodePodNetwork } from '../cni/podnet.ts';
-import { createDns } from '../dns/dns.ts';
+import { createDns, type Dns } from '../dns/dns.ts';
 import { createLocalPods } from '../dns/local-pods.ts';
 import { createFabric } from '../fabric/fabric.ts';
 import type { Netns } from '../kernel/netns.ts';
@@ -47,6 +47,8 @@ export interface Agent {
   readonly podNetwork: PodNetwork;
   /** For the CNI plugin `podnet` of this node: `createPodnetPlugin(agent.cni)`. */
   readonly cni: AgentNetwork;
+  /** Who asks this node's cluster DNS; undefined before it was started. */
+  readonly dnsLook: Dns['look'] | undefined;
   /** Resolves when every capability has brought the kernel up to date for the first time. */
   readonly ready: Promise<void>;
   /** Runs until the signal aborts. */
@@ -57,6 +59,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
   const ready = Promise.withResolvers<void>();
   const network = Promise.withResolvers<PodNetwork>();
   let ownNetwork: NodePodNetwork | undefined;
+  let dnsLook: Dns['look'] | undefined;
   let limitation: string | undefined = 'Not every part of the agent has brought the kernel up to date yet';
   for (const { promise } of [ready, network]) promise.catch(() => undefined);
   ready.promise.then(
@@ -113,6 +116,18 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           nodeName,
           onError: (error) => log('warning', `pods of ${nodeName}: ${errorMessage(error)}`),
         });
+        const dns = createDns({
+          client,
+          objects,
+          addresses: config.clusterDns,
+          clusterDomain: config.clusterDomain,
+          upstreams: config.upstreams,
+          namespaceOf: (address) => localPods.namespaceOf(address),
+          nameOf: (address) => localPods.nameOf(address),
+          events: createEventRecorder(client, { component: 'podnet-dns', host: nodeName }),
+          log,
+        });
+        dnsLook = dns.look;
         const capabilities = [
           createFabric({ client, nodeName, rtnl, nftables, clusterCidrs: config.clusterCidrs, log }),
           createServiceProxy({
@@ -125,17 +140,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
             followers,
             log,
           }),
-          createDns({
-            client,
-            objects,
-            addresses: config.clusterDns,
-            clusterDomain: config.clusterDomain,
-            upstreams: config.upstreams,
-            namespaceOf: (address) => localPods.namespaceOf(address),
-            nameOf: (address) => localPods.nameOf(address),
-            events: createEventRecorder(client, { component: 'podnet-dns', host: nodeName }),
-            log,
-          }),
+          dns,
         ];
         Promise.all(capabilities.map((part) => part.ready)).then(() => ready.resolve(), ready.reject);
         const runtimes = {
@@ -164,6 +169,9 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
     ready: ready.promise,
     run,
     cni,
+    get dnsLook() {
+      return dnsLook;
+    },
     podNetwork: {
       add: async (sandbox) => (await network.promise).add(sandbox),
       del: async (sandbox) => (await network.promise).del(sandbox),

@@ -11,10 +11,11 @@ import { createPki, kubeconfig, type Pki } from './apiserver/pki.ts';
 import { createApiServer, type ApiServer } from './apiserver/server.ts';
 import { bootstrap } from './bootstrap.ts';
 import { checkMtuInLab } from './check-mtu.ts';
-import type { LabInfo } from './control/protocol.ts';
+import type { ControlMethods, LabInfo, OnNode } from './control/protocol.ts';
 import { createControllers } from './controllers/controllers.ts';
 import { underlayAddresses } from './links/addresses.ts';
 import { createUnderlay } from './links/underlay.ts';
+import { askDns, type DnsReply } from './dns-ask.ts';
 import { errorText, type Log } from './log.ts';
 import type { LabNode } from './nodes/node.ts';
 import { whenNodesReady } from './nodes/when-ready.ts';
@@ -32,6 +33,11 @@ export interface Lab {
   observe(trace: Trace): Promise<Observation>;
   /** Asks a name server from within a pod, `namespace/name`. */
   lookUp(question: { pod: string; name: string; server: string }): Promise<LookupAnswer>;
+  /** Sends one question from within a pod, `namespace/name`; null when the pod runs nowhere. */
+  askDns(question: ControlMethods['dnsAsk']['params']): Promise<DnsReply | null>;
+  /** Who asks the nodes' DNS. */
+  dnsTop(limit: number): Promise<ControlMethods['dnsTop']['result']>;
+  dnsLog(from: Readonly<Record<string, number>>): Promise<ControlMethods['dnsLog']['result']>;
   /** Whether every interface on the pods' ways has the same MTU. */
   checkMtu(): Promise<MtuReport>;
   stop(): Promise<void>;
@@ -43,6 +49,8 @@ interface Started {
 }
 
 const apiPort = 6443;
+/** Names that one look at the DNS tells of. */
+const MAX_TOP = 1000;
 
 function pkiFor(options: LabOptions): Pki {
   const kubernetes = options.serviceCidrs.map((cidr) => formatIp(cidrAddress(parseCidr(cidr), 1)));
@@ -94,6 +102,12 @@ export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }:
   async function schedule(client: Client): Promise<void> {
     await whenNodesReady(client, options.nodes, stopping.signal);
     if (!stopping.signal.aborted) await createScheduler({ client, log }).run(stopping.signal);
+  }
+
+  /** What every node says that has something to say. */
+  async function onEachNode<T>(ask: (node: LabNode) => Promise<T | undefined>): Promise<OnNode<T>[]> {
+    const all = await Promise.all(nodes.map(async (node) => ({ name: node.name, answer: await ask(node) })));
+    return all.flatMap(({ name, answer }) => (answer === undefined ? [] : [{ ...answer, node: name }]));
   }
 
   async function start(): Promise<Started> {
@@ -182,6 +196,18 @@ export function createLab(options: LabOptions, { nodes, runtimeDirectory, log }:
         netns.close();
       }
     },
+    async askDns({ pod, ...question }) {
+      const { client } = await started.promise;
+      const netns = await openPodNetns(client, nodes, pod);
+      if (netns === undefined) return null;
+      try {
+        return await askDns(netns, question);
+      } finally {
+        netns.close();
+      }
+    },
+    dnsTop: (limit) => onEachNode((node) => node.dnsTop(Math.min(Math.max(1, limit), MAX_TOP))),
+    dnsLog: (from) => onEachNode((node) => node.dnsLog(from[node.name] ?? 0)),
     async observe(trace) {
       const { client } = await started.promise;
       return observeInLab(client, { nodes, world: underlay.worldNetns }, trace);

@@ -89,6 +89,9 @@ async function main(): Promise<void> {
     },
     observe: ({ trace }) => lab.observe(trace),
     lookup: (question) => lab.lookUp(question),
+    dnsAsk: (question) => lab.askDns(question),
+    dnsTop: ({ limit }) => lab.dnsTop(limit),
+    dnsLog: ({ from }) => lab.dnsLog(from),
     checkMtu: () => lab.checkMtu(),
   });
   control.on('error', (error) => log('error', `control socket: ${error.message}`));

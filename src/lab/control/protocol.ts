@@ -3,9 +3,11 @@
  * unix(7). Only the lab's own user is answered, and a client believes only its own user.
  */
 import type { MtuReport } from '../../cni/mtu-check.ts';
+import type { DnsLogPage, DnsTop } from '../../dns/observe/look.ts';
 import type { ErrorDetails } from '../../model/errors.ts';
 import type { Observation } from '../../trace/observe.ts';
 import type { Trace } from '../../trace/trace.ts';
+import type { DnsReply } from '../dns-ask.ts';
 import type { LookupAnswer } from '../lookup.ts';
 
 /** A namespace of the lab, and the file by which another process can enter it. */
@@ -30,6 +32,8 @@ export interface LabInfo {
   readonly namespaces: readonly LabNamespace[];
 }
 
+export type OnNode<T> = T & { readonly node: string };
+
 /** What a client may ask, and what it gets. */
 export interface ControlMethods {
   /** Resolves when the API server answers and the nodes are starting. */
@@ -42,6 +46,12 @@ export interface ControlMethods {
   observe: { params: { trace: Trace }; result: Observation };
   /** Asks a name server from within a pod, `namespace/name`. */
   lookup: { params: { pod: string; name: string; server: string }; result: LookupAnswer };
+  /** Sends one question from within a pod, `namespace/name`; null when the pod runs nowhere. */
+  dnsAsk: { params: { pod: string; name: string; type: number; server: string }; result: DnsReply | null };
+  /** Who asks each node's DNS, counted as long as this is asked again within ten seconds. */
+  dnsTop: { params: { limit: number }; result: readonly OnNode<DnsTop>[] };
+  /** Questions and answers of each node since what `next` said, by node. */
+  dnsLog: { params: { from: Readonly<Record<string, number>> }; result: readonly OnNode<DnsLogPage>[] };
   /** Reads the MTU of every interface on the pods' ways, and sends packets of full size. */
   checkMtu: { params: Record<string, never>; result: MtuReport };
 }

@@ -3,16 +3,17 @@
  * small kubelet. It knows its API server by a kubeconfig, like any node.
  */
 import { parentPort, workerData } from 'node:worker_threads';
-import { createAgent } from '../../agent/agent.ts';
+import { createAgent, type Agent } from '../../agent/agent.ts';
 import { Client } from '../../cluster/client.ts';
 import { createHttpsTransport } from '../../cluster/https-transport.ts';
 import { loadKubeconfig } from '../../cluster/kubeconfig.ts';
 import type { PodNetwork } from '../../cni/pod-network.ts';
+import type { DnsLogPage, DnsTop } from '../../dns/observe/look.ts';
 import { enterNetns, openNetns, type Netns } from '../../kernel/netns.ts';
 import { createKubelet } from '../kubelet/kubelet.ts';
 import { errorText } from '../log.ts';
 import type { LabOptions } from '../options.ts';
-import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
+import type { DnsLookQuestion, NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
 
 const data = workerData as NodeThreadData;
 const port = parentPort;
@@ -27,6 +28,7 @@ enterNetns(netns);
 
 const stopping = new AbortController();
 let started = false;
+let agent: Agent | undefined;
 /** Of the pods that are on the network now, by uid: where an observed packet starts and ends. */
 const podNetns = new Map<string, Netns>();
 
@@ -63,20 +65,21 @@ function zoneOf(nodeName: string): string {
 async function run(): Promise<void> {
   const transport = createHttpsTransport(loadKubeconfig(data.kubeconfig));
   const client = new Client(transport);
-  const agent = createAgent({
+  const own = createAgent({
     kubeconfig: data.kubeconfig,
     nodeName: data.name,
     netns,
     stateDirectory: `${data.runtimeDirectory}/nodes/${data.name}`,
     log,
   });
+  agent = own;
   const kubelet = createKubelet({
     client,
     nodeName: data.name,
     nodeAddresses: data.addresses,
     nodeLabels: { 'topology.kubernetes.io/zone': zoneOf(data.name) },
     netns,
-    podNetwork: remembering(agent.podNetwork),
+    podNetwork: remembering(own.podNetwork),
     runtimeDirectory: data.runtimeDirectory,
     clusterDns: data.options.clusterDns,
     clusterDomain: data.options.clusterDomain,
@@ -84,7 +87,7 @@ async function run(): Promise<void> {
     onError: (error) => log('error', `kubelet: ${errorText(error)}`),
   });
   try {
-    await Promise.all([agent.run(stopping.signal), kubelet.run(stopping.signal)]);
+    await Promise.all([own.run(stopping.signal), kubelet.run(stopping.signal)]);
   } finally {
     transport.close();
   }
@@ -99,6 +102,11 @@ async function start(): Promise<void> {
   post({ type: 'stopped' });
 }
 
+function lookAtDns(question: DnsLookQuestion): DnsTop | DnsLogPage | undefined {
+  const look = agent?.dnsLook;
+  return question.of === 'top' ? look?.top(question.limit) : look?.log(question.from);
+}
+
 port.on('message', (command: NodeCommand) => {
   switch (command.type) {
     case 'start':
@@ -111,5 +119,8 @@ port.on('message', (command: NodeCommand) => {
       return;
     case 'podNetns':
       post({ type: 'podNetns', id: command.id, fd: podNetns.get(command.podUid)?.fd });
+      return;
+    case 'dns':
+      post({ type: 'dns', id: command.id, answer: lookAtDns(command.question) });
   }
 });

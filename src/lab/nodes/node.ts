@@ -5,7 +5,8 @@ import { createNetns, type Netns } from '../../kernel/netns.ts';
 import { nodeName, underlayAddresses } from '../links/addresses.ts';
 import { errorText, type Log } from '../log.ts';
 import type { LabOptions } from '../options.ts';
-import type { NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
+import type { DnsLogPage, DnsTop } from '../../dns/observe/look.ts';
+import type { DnsLookQuestion, NodeCommand, NodeMessage, NodeThreadData } from './protocol.ts';
 
 /** The lab's side of one simulated node. */
 export interface LabNode {
@@ -19,6 +20,9 @@ export interface LabNode {
   start(): void;
   /** The network namespace of a pod on this node, by file descriptor. */
   podNetnsFd(podUid: string): Promise<number | undefined>;
+  /** Who asks the node's DNS; undefined when it does not run. */
+  dnsTop(limit: number): Promise<DnsTop | undefined>;
+  dnsLog(from: number): Promise<DnsLogPage | undefined>;
   stop(): Promise<void>;
 }
 
@@ -55,6 +59,7 @@ export function createLabNode({ index, runtimeDirectory, options, log }: LabNode
     resourceLimits: { maxYoungGenerationSizeMb: 8 },
   });
   const waiting = new Map<number, (fd: number | undefined) => void>();
+  const looking = new Map<number, (answer: DnsTop | DnsLogPage | undefined) => void>();
   let lastId = 0;
   const ended = new Promise<void>((done) => {
     worker.on('exit', () => done());
@@ -67,6 +72,10 @@ export function createLabNode({ index, runtimeDirectory, options, log }: LabNode
           waiting.get(message.id)?.(message.fd);
           waiting.delete(message.id);
           return;
+        case 'dns':
+          looking.get(message.id)?.(message.answer);
+          looking.delete(message.id);
+          return;
         case 'stopped':
           done();
       }
@@ -74,6 +83,12 @@ export function createLabNode({ index, runtimeDirectory, options, log }: LabNode
   });
   worker.on('error', (error) => log('error', `${name}: ${errorText(error)}`));
   const send = (command: NodeCommand): void => worker.postMessage(command);
+  const lookAtDns = (question: DnsLookQuestion): Promise<DnsTop | DnsLogPage | undefined> =>
+    new Promise((done) => {
+      lastId += 1;
+      looking.set(lastId, done);
+      send({ type: 'dns', id: lastId, question });
+    });
   return {
     name,
     addresses,
@@ -86,6 +101,14 @@ export function createLabNode({ index, runtimeDirectory, options, log }: LabNode
         waiting.set(lastId, done);
         send({ type: 'podNetns', id: lastId, podUid });
       }),
+    async dnsTop(limit) {
+      const answer = await lookAtDns({ of: 'top', limit });
+      return answer !== undefined && 'names' in answer ? answer : undefined;
+    },
+    async dnsLog(from) {
+      const answer = await lookAtDns({ of: 'log', from });
+      return answer !== undefined && 'entries' in answer ? answer : undefined;
+    },
     async stop() {
       send({ type: 'stop' });
       // The thread closes what it holds and says so. It is not terminated: that must not happen to a thread in a poll of

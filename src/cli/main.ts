@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { PodnetError, errorMessage } from '../model/errors.ts';
 import { addCheckCommands } from './check-commands.ts';
 import { addCniCommands } from './cni-commands.ts';
+import { addDnsCommands } from './dns-commands.ts';
 import { addLabCommands } from './lab-commands.ts';
 import { examples } from './options.ts';
 import { addServicesCommands } from './services-commands.ts';
@@ -30,6 +31,7 @@ addLabCommands(program);
 addCniCommands(program);
 addCheckCommands(program);
 addServicesCommands(program);
+addDnsCommands(program);
 
 /** commander would end the process itself. */
 function overrideExit(command: Command): void {

@@ -5,7 +5,7 @@ import type { AddressSpec, Route, RouteSpec, Rtnl } from '../../kernel/rtnl/rtnl
 import { bits, formatCidr, formatIp, parseCidr, parseIp, tryParseCidr } from '../../model/ip.ts';
 import { CniError } from '../spec/error.ts';
 import type { CniIp, CniRoute } from '../spec/result.ts';
-import { setSysctl } from './sysctls.ts';
+import { setSysctl, writeSysctlIfAny } from './sysctls.ts';
 
 type WithoutLink<T> = Omit<T, 'link'>;
 
@@ -115,7 +115,8 @@ function setContainerSysctls(
   hasIpv6: boolean,
 ): void {
   withNetns(netns, () => {
-    setSysctl(`net/ipv4/conf/${ifName}/arp_notify`, '1');
+    // Of an interface that was just made: there is nothing to compare with.
+    writeSysctlIfAny(`net/ipv4/conf/${ifName}/arp_notify`, '1');
     if (!hasIpv6) return;
     // Runtimes make namespaces without IPv6 until somebody needs it.
     for (const name of ['lo', ifName]) setSysctl(`net/ipv6/conf/${name}/disable_ipv6`, '0');

@@ -3,7 +3,7 @@ import { type Netns, openNetns } from '../../kernel/netns.ts';
 import type { Nftables } from '../../kernel/nftables/nftables.ts';
 import { type Rtnl, openRtnl } from '../../kernel/rtnl/rtnl.ts';
 import { CniError, cniErrorCodes } from '../spec/error.ts';
-import { borrowNftables } from './lingering-nftables.ts';
+import { borrowNftables, borrowRtnl } from './shared-doors.ts';
 
 /** The kernel's doors that one request needs, closed together at its end. */
 export interface Doors {
@@ -41,9 +41,11 @@ export async function withDoors<T>(use: (doors: Doors) => T | Promise<T>): Promi
       throw error;
     }
   };
+  const { door: node, giveBack } = borrowRtnl();
+  closers.push({ close: giveBack });
   try {
     return await use({
-      node: open(openRtnl()),
+      node,
       get nftables() {
         return (nftables ??= open(borrowNftables()));
       },

@@ -6,6 +6,15 @@ export function setSysctl(name: string, value: string): void {
   if (now !== undefined && now !== value) writeSysctl(name, value);
 }
 
+/** The same without a look at what is so already. */
+export function writeSysctlIfAny(name: string, value: string): void {
+  try {
+    writeSysctl(name, value);
+  } catch {
+    setSysctl(name, value);
+  }
+}
+
 const FORWARDING = { 4: 'net/ipv4/ip_forward', 6: 'net/ipv6/conf/all/forwarding' } as const;
 
 /** Lets the node pass packets on. */

@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import { peerCredentials } from '../../kernel/ffi-sockets.ts';
 import { socketFd } from '../../kernel/socket-fd.ts';
 import { PodnetError, errorMessage } from '../../model/errors.ts';
+import { keepDoors } from '../attachment/shared-doors.ts';
 import type { FindPlugin } from '../spec/delegate.ts';
 import { CniError, cniErrorCodes, errorObject } from '../spec/error.ts';
 import { latestCniVersion } from '../spec/versions.ts';
@@ -57,12 +58,16 @@ export async function startCniServer(options: CniServerOptions): Promise<CniServ
   });
   server.maxConnections = MAX_CONNECTIONS;
   await listenPrivately(server, socketPath);
+  const doors = keepDoors();
   return {
     socketPath,
     close: () =>
       new Promise((done) => {
         rmSync(socketPath, { force: true });
-        server.close(() => done());
+        server.close(() => {
+          doors.close();
+          done();
+        });
       }),
   };
 }

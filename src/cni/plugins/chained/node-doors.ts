@@ -1,4 +1,4 @@
-import { borrowNftables } from '../../attachment/lingering-nftables.ts';
+import { borrowNftables } from '../../attachment/shared-doors.ts';
 import { type Conntrack, openConntrack } from '../../../kernel/conntrack/conntrack.ts';
 import { type Nftables, openNftables } from '../../../kernel/nftables/nftables.ts';
 import { type Netns, withNetns } from '../../../kernel/netns.ts';

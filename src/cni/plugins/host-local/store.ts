@@ -12,14 +12,20 @@
  * A process that goes on remembers the owners it has read, as long as nobody else changes the directory.
  */
 import {
+  closeSync,
+  constants,
   existsSync,
+  fstatSync,
+  ftruncateSync,
   mkdirSync,
+  openSync,
   readFileSync,
   readdirSync,
   renameSync,
   statSync,
   unlinkSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { withFileLock } from '../../../kernel/file-lock.ts';
@@ -160,10 +166,21 @@ class DirectoryStore implements LockedStore {
     const name = formatIp(ip);
     this.#write(name, `${containerId}${LINE_END}${ifName}`);
     this.#known.set(name, { ip, containerId, ifName });
-    // No more than a hint. ext4 writes a file that takes the place of another one to the disk at once, which takes
-    // milliseconds (auto_da_alloc in ext4(5)); a new one it does not.
-    this.#remove(lastReserved(setIndex));
-    writeFileSync(this.#path(lastReserved(setIndex)), name, { mode: 0o600 });
+    this.#setLast(setIndex, name);
+  }
+
+  /**
+   * No more than a hint. It is overwritten in place, for ext4 writes a file that was emptied or replaced to the disk at
+   * once, which takes milliseconds (auto_da_alloc in ext4(5)).
+   */
+  #setLast(setIndex: number, name: string): void {
+    const fd = openSync(this.#path(lastReserved(setIndex)), constants.O_WRONLY | constants.O_CREAT, 0o600);
+    try {
+      const written = writeSync(fd, name, 0);
+      if (fstatSync(fd).size > written) ftruncateSync(fd, written);
+    } finally {
+      closeSync(fd);
+    }
   }
 
   #write(name: string, content: string): void {

@@ -107,14 +107,21 @@ export function openNetlinkSocket(
   }
 }
 
+/** Whether this process may pass the limits; what it may not do it is not let do later either. */
+let mayForce = true;
+
 function setBuffer(fd: number, option: { force: number; ordinary: number; bytes: number }): void {
   const { force, ordinary, bytes } = option;
   try {
-    setsockopt(fd, SOL.SOCKET, force, bytes);
+    if (mayForce) {
+      setsockopt(fd, SOL.SOCKET, force, bytes);
+      return;
+    }
   } catch (error) {
     if (!isErrno(error, 'EPERM')) throw error;
-    setsockopt(fd, SOL.SOCKET, ordinary, bytes);
+    mayForce = false;
   }
+  setsockopt(fd, SOL.SOCKET, ordinary, bytes);
 }
 
 class KernelNetlinkSocket implements NetlinkSocket {
@@ -220,7 +227,9 @@ class KernelNetlinkSocket implements NetlinkSocket {
     const asking = messages[acknowledge];
     if (!asking) return;
     let answered = false;
-    for (;;) {
+    // The answer to the last message is the last one, unless answers were lost or are held back for the others'.
+    let complete = false;
+    while (!complete) {
       const datagram = this.#receiveUnlessLost();
       if (datagram === undefined) break;
       if (datagram === 'lost') {
@@ -238,6 +247,7 @@ class KernelNetlinkSocket implements NetlinkSocket {
           const error = replyError(reply, message);
           if (error) result.errors.push(error);
           answered ||= error !== undefined || index === acknowledge;
+          complete ||= index === messages.length - 1;
         } else if (reply.type !== NLMSG.DONE) {
           result.replies.push(reply);
         }

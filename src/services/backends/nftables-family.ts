@@ -66,6 +66,11 @@ export class FamilyState {
     };
   }
 
+  /** To be told, before anything else, which sets are in the kernel and are to be kept: see `takeOver`. */
+  adopt(sets: ReadonlySet<string>): void {
+    for (const space of this.#spaces) space.adopt(sets);
+  }
+
   /** What replaces any table of that name, but without elements. */
   get create(): NftCommand[] {
     return [...createTable(this.table), ...this.#spaces.flatMap(({ create }) => create)];

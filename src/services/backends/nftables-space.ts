@@ -110,6 +110,17 @@ export class Space {
     return [add(this.#endpoints), add(this.chain)];
   }
 
+  /** To be told, before anything else, which sets are in the kernel: the rules keep those they can use. */
+  adopt(names: ReadonlySet<string>): void {
+    for (const name of names) {
+      const [, count] = new RegExp(`^${this.#name}-(\\d+)$`, 'u').exec(name) ?? [];
+      if (count !== undefined) this.#idle.add(Number(count));
+      const [, seconds] = new RegExp(`^${this.#name}-affinity-(\\d+)$`, 'u').exec(name) ?? [];
+      if (seconds !== undefined) this.#chains.add(Number(seconds));
+    }
+    this.#hasDrops = names.has(this.#drop.name);
+  }
+
   /** Where clients are remembered; undefined while no front has affinity. */
   get affinityMap(): NftMap | undefined {
     return this.#chains.size > 0 ? this.#affinity : undefined;
@@ -181,7 +192,8 @@ export class Space {
     const { come, gone } = this.#counts.settle();
     const made = come.filter((count) => !this.#idle.delete(count));
     for (const count of gone) this.#idle.add(count);
-    const dropped = this.#idle.size > IDLE_SETS ? [...this.#idle] : [];
+    // Sets that were adopted are not empty yet.
+    const dropped = this.#hasRules && this.#idle.size > IDLE_SETS ? [...this.#idle] : [];
     if (dropped.length > 0) this.#idle.clear();
     const timeouts = this.#timeouts.settle().come.filter((seconds) => !this.#chains.has(seconds));
     const before = made.map((count) => add(this.#sized(count)));

@@ -13,6 +13,7 @@ import type { ServiceBackend } from './backend.ts';
 import { FamilyState } from './nftables-family.ts';
 import { elementText } from './nftables-edits.ts';
 import { headerOf } from './nftables-table.ts';
+import { readTable, takeOver } from './nftables-takeover.ts';
 
 const FAMILIES: readonly IpFamily[] = [4, 6];
 
@@ -36,48 +37,75 @@ class NftablesBackend implements ServiceBackend {
   }
 
   sync(plan: ServicePlan): void {
-    this.#states = new Map();
     this.#node = plan.node;
-    const ports = [...plan.ports.values()];
-    const commands = this.#change({ set: ports, removed: [] }, new Set<IpFamily>([4, ...this.#present()]));
-    try {
-      this.#commit(commands);
-    } catch (error) {
-      if (!(error instanceof NftablesError) || error.code !== 'EMSGSIZE') throw error;
-      // Without privileges outside a user namespace a batch is limited by net.core.wmem_max. The base chains come
-      // last, so that no packet meets a half-filled map; until then new connections to Services find no rule.
-      this.#commit(commands, { atomic: false });
+    const ports = Map.groupBy(plan.ports.values(), ({ family }) => family);
+    const present = new Set(this.#present());
+    const states = new Map<IpFamily, FamilyState>();
+    for (const family of FAMILIES) {
+      const set = ports.get(family) ?? [];
+      if (set.length === 0 && family === 6) {
+        if (present.has(family)) this.#commit([[destroy(headerOf(family).table)]]);
+        continue;
+      }
+      states.set(family, this.#load(family, set, present.has(family)));
     }
+    this.#states = states;
+  }
+
+  /** Makes one family's table, from what is there if that can be. */
+  #load(family: IpFamily, ports: readonly PlannedPort[], isPresent: boolean): FamilyState {
+    const change = { set: ports, removed: [], node: this.#node };
+    if (isPresent) {
+      const state = new FamilyState(family, this.#node);
+      try {
+        const found = readTable(this.#nftables, state.table.header);
+        state.adopt(found.sets);
+        state.change(change);
+        this.#commit(takeOver(this.#nftables, state, found));
+        return state;
+      } catch (error) {
+        if (!(error instanceof NftablesError)) throw error;
+        // Not a table as this version makes it.
+      }
+    }
+    const state = new FamilyState(family, this.#node);
+    const { create } = state;
+    // The base chains come last: in several batches, no packet meets a half-filled map.
+    this.#commit([create, state.change(change), state.activate]);
+    return state;
   }
 
   apply(change: PlanChange): void {
     if (change.node !== undefined) this.#node = change.node;
-    this.#commit(this.#change(change, new Set()));
+    this.#commit([this.#change(change)]);
   }
 
-  /** `replace` names families whose table is to be made anew even if they have no port. */
-  #change(
-    { set, removed, node }: Pick<PlanChange, 'set' | 'removed' | 'node'>,
-    replace: ReadonlySet<IpFamily>,
-  ): NftCommand[] {
+  #change({ set, removed, node }: PlanChange): NftCommand[] {
     return FAMILIES.flatMap((family) => {
       const of = (port: PlannedPort): boolean => port.family === family;
       const change = { set: set.filter(of), removed: removed.filter(of), ...(node && { node }) };
       const known = this.#states.get(family);
       if (known !== undefined) return known.change(change);
-      if (change.set.length === 0) {
-        if (!replace.has(family)) return [];
-        if (family === 6) return [destroy(headerOf(6).table)];
-      }
+      if (change.set.length === 0) return [];
       const state = new FamilyState(family, this.#node);
       this.#states.set(family, state);
       return [...state.create, ...state.change({ ...change, node: this.#node }), ...state.activate];
     });
   }
 
-  #commit(commands: readonly NftCommand[], options: { atomic?: boolean } = {}): void {
+  /**
+   * Applies all steps at once if that can be. Without privileges outside a user namespace a batch is limited by
+   * net.core.wmem_max; then each step is a batch.
+   */
+  #commit(steps: readonly (readonly NftCommand[])[]): void {
+    const commands = steps.flat();
     if (commands.length === 0) return;
-    this.#nftables.apply(commands, options);
+    try {
+      this.#nftables.apply(commands);
+    } catch (error) {
+      if (steps.length < 2 || !(error instanceof NftablesError) || error.code !== 'EMSGSIZE') throw error;
+      for (const step of steps) this.#nftables.apply(step, { atomic: false });
+    }
     this.#generation = this.#nftables.generation();
   }
 

@@ -99,7 +99,7 @@ describe('createNftablesBackend, started anew', () => {
     const clusterIps = set(of, 'cluster-ips', { key: [address] });
     const handle = (nftables: Nftables): bigint | undefined =>
       nftables.tables().find(({ name }) => name === of.name)?.handle;
-    const before = handle(node.nftables);
+    const made = handle(node.nftables);
     const others = openNftables(node);
     others.apply([
       remove(elements(clusterIps, [{ key: [WEB] }])),
@@ -114,7 +114,7 @@ describe('createNftablesBackend, started anew', () => {
     assert.ok(ips.includes(WEB) && !ips.includes('192.0.2.1'));
     others.apply([add(table('ip', 'unrelated')), remove(table('ip', 'unrelated'))]);
     assert.ok(backend.isIntact());
-    assert.equal(handle(node.nftables), before, 'the same table');
+    assert.equal(handle(node.nftables), made, 'the same table');
     others.close();
   });
 

@@ -63,7 +63,8 @@ function elementSteps(
   const byFront = new Map<string, { of: NftSet | NftMap; element: Element; isWanted: boolean }[]>();
   const note = (of: NftSet | NftMap, element: Element, isWanted: boolean): void => {
     // Fronts begin with address and protocol, or with protocol and port.
-    const front = element.key.slice(0, 2).join(' ');
+    const [first, second] = element.key as readonly (string | number)[];
+    const front = `${first} ${second}`;
     const list = byFront.get(front);
     if (list === undefined) byFront.set(front, [{ of, element, isWanted }]);
     else list.push({ of, element, isWanted });

@@ -16,6 +16,7 @@ import { isHeadless, SERVER, serviceName, UPSTREAM } from './dns/objects.ts';
 import { peers, type Peer } from './dns/peers.ts';
 import type { ServerCommand, ServerReport } from './dns/server.ts';
 import type { BenchRow } from './row.ts';
+import { churn } from '../tests/support/dns-churn.ts';
 import { startUpstream } from '../tests/conformance/dns/upstream.ts';
 
 const SERVICES = 10_000;
@@ -61,6 +62,12 @@ export async function rows(): Promise<BenchRow[]> {
       }));
       others.push({ peer, ...figures });
     }
+    const changing = await churn({
+      services: 5000,
+      changesASecond: 100,
+      questionsASecond: 20_000,
+      seconds: 10,
+    });
     const rate = (figure: string, kind: 'inside' | 'missing' | 'outside', least: number): BenchRow => {
       const value = own[kind].aSecondAndCore;
       const beside = others.flatMap(({ peer, [kind]: loaded }) =>
@@ -107,6 +114,14 @@ export async function rows(): Promise<BenchRow[]> {
         comparedWith: 'heap after collection, copies of Services and EndpointSlices included',
         target: '≤ 40 MB',
         ok: (weights[0] ?? Infinity) <= 40,
+      },
+      {
+        figure: `DNS, oldest answer while 5000 Services change ${Math.round(changing.changes / 10)} times a second`,
+        value: changing.stalestMs,
+        unit: 'ms',
+        comparedWith: `${Math.round(changing.aSecond)} questions a second, ${changing.lost} of ${changing.questions} lost, ${changing.wrong.length} wrong`,
+        target: '≤ 1000 ms, none lost, none wrong',
+        ok: changing.stalestMs <= 1000 && changing.lost === 0 && changing.wrong.length === 0,
       },
     ];
   } finally {

@@ -7,6 +7,10 @@ export interface AnswerRoom {
   readonly out: Buffer;
   /** UDP: the client's limit and ours hold, and what does not fit is cut with TC set. TCP: `out` is the limit. */
   readonly transport: 'udp' | 'tcp';
+  /** What a message over UDP may be long, and what clients hear of it; 1232 bytes unless told. */
+  readonly udpBytes?: number | undefined;
+  /** EDNS options that every answer to this client carries, whoever writes it. */
+  readonly options?: Buffer | undefined;
 }
 
 export interface AnswerOptions {
@@ -53,9 +57,10 @@ export function writeAnswer(
   query: Query,
   answer: PreparedAnswer,
   room: AnswerRoom,
-  { rcode, authoritative, authenticated = false, turn, options = NO_OPTIONS }: AnswerOptions,
+  { rcode, authoritative, authenticated = false, turn, options: own = NO_OPTIONS }: AnswerOptions,
 ): number {
   const { out } = room;
+  const options = room.options === undefined ? own : Buffer.concat([own, room.options]);
   const { questionEnd, edns } = query;
   const { bytes } = answer;
   const optBytes = edns === undefined ? 0 : OPT_BYTES + options.length;
@@ -89,7 +94,16 @@ export function writeAnswer(
   out.writeUInt16BE(authority, 8);
   out.writeUInt16BE(additional + (edns === undefined ? 0 : 1), 10);
   const end = questionEnd + length;
-  return edns === undefined ? end : writeOpt(out, end, { rcode, dnssecOk: edns.dnssecOk, options });
+  if (edns === undefined) return end;
+  const { udpBytes = EDNS_BYTES } = room;
+  return writeOpt(out, end, { rcode, dnssecOk: edns.dnssecOk, options, udpBytes });
+}
+
+/** Writes an answer without records that was cut: the client is to come again over TCP. */
+export function writeTruncated(message: Buffer, query: Query, room: AnswerRoom): number {
+  const length = writeAnswer(message, query, EMPTY_ANSWER, room, { rcode: 0, authoritative: false, turn: 0 });
+  room.out.writeUInt16BE(room.out.readUInt16BE(2) | FLAG.TC, 2);
+  return length;
 }
 
 /** Writes an answer to what could not be read as a query: the header, and the question if it was legible. */
@@ -106,9 +120,9 @@ export function writeRefusal(
   return refusal.questionEnd;
 }
 
-function sizeLimit({ edns }: Query, { out, transport }: AnswerRoom): number {
+function sizeLimit({ edns }: Query, { out, transport, udpBytes = EDNS_BYTES }: AnswerRoom): number {
   if (transport === 'tcp') return out.length;
-  return edns === undefined ? UDP_BYTES : Math.min(Math.max(edns.udpBytes, UDP_BYTES), EDNS_BYTES);
+  return edns === undefined ? UDP_BYTES : Math.min(Math.max(edns.udpBytes, UDP_BYTES), udpBytes);
 }
 
 /** The first `answers` records counted round from `turn`, then whatever stands behind the answers. */
@@ -139,11 +153,16 @@ function copyRotated(
 function writeOpt(
   out: Buffer,
   start: number,
-  { rcode, dnssecOk, options }: { rcode: number; dnssecOk: boolean; options: Buffer },
+  {
+    rcode,
+    dnssecOk,
+    options,
+    udpBytes,
+  }: { rcode: number; dnssecOk: boolean; options: Buffer; udpBytes: number },
 ): number {
   out[start] = 0;
   out.writeUInt16BE(TYPE.OPT, start + 1);
-  out.writeUInt16BE(EDNS_BYTES, start + 3);
+  out.writeUInt16BE(udpBytes, start + 3);
   out[start + 5] = rcode >> 4;
   out[start + 6] = 0;
   out.writeUInt16BE(dnssecOk ? 0x8000 : 0, start + 7);

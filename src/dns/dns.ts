@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { Client } from '../cluster/client.ts';
 import { untilAborted } from '../cluster/clock.ts';
 import type { EventRecorder } from '../cluster/events.ts';
@@ -7,6 +8,7 @@ import { compileCorefile } from './corefile/compile.ts';
 import { defaultCorefile } from './corefile/default.ts';
 import { type CorefileSource, followCorefile } from './corefile/follow.ts';
 import { type CorefilePlan, type Endpoint, type ServerPlan, zonePlans } from './corefile/plan.ts';
+import { type ClientLimitOptions, createClientLimits, defaultClientLimits } from './serving/client-limits.ts';
 import type { NamespaceOf } from './serving/autopath.ts';
 import { type Block, createBlock } from './serving/block.ts';
 import { createListening, type DnsLog, type Place } from './serving/listening.ts';
@@ -40,6 +42,8 @@ export interface DnsOptions {
   /** Takes the place of the cluster's own Corefile; undefined follows the ConfigMap kube-system/coredns. */
   readonly corefile?: string;
   readonly events?: EventRecorder;
+  /** What each client may take. */
+  readonly limits?: ClientLimitOptions;
   readonly log?: DnsLog;
 }
 
@@ -71,12 +75,15 @@ export function createDns({
   nameOf = () => undefined,
   corefile,
   events,
+  limits: limitOptions = defaultClientLimits,
   log = () => {},
 }: DnsOptions): Dns {
   const ready = Promise.withResolvers<void>();
   ready.promise.catch(() => {});
   const zones = createZones({ client, objects, addresses, log });
   const listening = createListening(log);
+  const limits = createClientLimits(limitOptions);
+  const secret = randomBytes(16);
   const look = createDnsLook({ nameOf });
   const endpoints = createEndpoints((message) => log('warning', `DNS: ${message}`));
   let isReady = false;
@@ -131,7 +138,7 @@ export function createDns({
     return [...keys.values()].map(({ address, port, blocks: own }) => ({
       address,
       port,
-      server: createServer({ blocks: own, onError }),
+      server: createServer({ blocks: own, limits, secret, onError }),
     }));
   }
 
@@ -153,7 +160,9 @@ export function createDns({
       ),
       ...at(plan.prometheus, '/metrics', () => ({
         status: 200,
-        body: printMetrics(mergeMetrics(blocks.flatMap((block) => block.metrics()))),
+        body: printMetrics(
+          mergeMetrics([...blocks.flatMap((block) => block.metrics()), ...limits.metrics()]),
+        ),
       })),
     ]);
   }
@@ -211,7 +220,7 @@ export function createDns({
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
-      listening.close();
+      await listening.close();
       endpoints.close();
       zones.close();
       for (const block of blocks) block.close();

@@ -3,6 +3,7 @@ import { addressOf, closeFd, isErrno, pollReadable } from './ffi.ts';
 import {
   AF,
   bind,
+  connect,
   getsockname,
   MSG,
   receiveMessages,
@@ -18,6 +19,8 @@ import {
 export interface DatagramPeer {
   /** A `struct sockaddr_in` or `sockaddr_in6`, to be passed back to `send`. */
   copy(): Buffer;
+  /** Its address without the port, in a form that costs nothing: equal for equal addresses of one family only. */
+  readonly addressKey: number | string;
 }
 
 export interface DatagramSocketOptions {
@@ -35,11 +38,21 @@ export interface DatagramSocketOptions {
   readonly maxMessageBytes?: number;
   /** What it sends is never cut into pieces, whatever the kernel believes of the path (IP_PMTUDISC_PROBE, ip(7)). */
   readonly dontFragment?: boolean;
+  /**
+   * Several sockets of one user may be bound to the address (SO_REUSEPORT, socket(7)); the kernel deals datagrams out
+   * among them by their sender.
+   */
+  readonly reusePort?: boolean;
 }
 
 export interface DatagramSocket {
   readonly port: number;
   send(message: Buffer, peer: Buffer): void;
+  /**
+   * Takes no new datagrams, which go to other sockets of the address from now on, and answers those it has. It may still
+   * send until it is closed.
+   */
+  drain(): void;
   close(): void;
 }
 
@@ -103,6 +116,7 @@ class BatchedSocket implements DatagramSocket {
     try {
       if (name.readUInt16LE(0) === AF.INET6) setsockopt(this.#fd, SOL.IPV6, IPV6_V6ONLY, 1);
       if (options.dontFragment) probePath(this.#fd, name.readUInt16LE(0) === AF.INET6);
+      if (options.reusePort) setsockopt(this.#fd, SOL.SOCKET, SO.REUSEPORT, 1);
       setsockopt(this.#fd, SOL.SOCKET, SO.RCVBUF, KERNEL_BUFFER_BYTES);
       setsockopt(this.#fd, SOL.SOCKET, SO.SNDBUF, KERNEL_BUFFER_BYTES);
       bind(this.#fd, name);
@@ -123,6 +137,15 @@ class BatchedSocket implements DatagramSocket {
     const single = (this.#single ??= new MessageRing(1, MAX_DATAGRAM_BYTES));
     single.set(0, message.copy(single.slot(0)), peer);
     this.#flush(single, 1);
+  }
+
+  drain(): void {
+    if (this.#closed) return;
+    // Connected to nobody (port 9 of itself, "discard"), it is left out when the kernel looks for a socket for others.
+    const self = getsockname(this.#fd);
+    self.writeUInt16BE(9, 2);
+    connect(this.#fd, self);
+    this.#read();
   }
 
   close(): void {
@@ -157,8 +180,8 @@ class BatchedSocket implements DatagramSocket {
     let answers = 0;
     for (let index = 0; index < received; index++) {
       if (incoming.isTruncated(index)) continue;
-      const peer = { copy: () => Buffer.from(incoming.name(index)) };
       const out = outgoing.slot(answers);
+      const peer = new Peer(incoming.name(index));
       const length = this.#options.answer(incoming.slot(index), incoming.length(index), out, peer);
       if (length > 0) outgoing.set(answers++, length, incoming.name(index));
     }
@@ -177,6 +200,27 @@ class BatchedSocket implements DatagramSocket {
       }
     }
   }
+}
+
+class Peer implements DatagramPeer {
+  readonly #name: Buffer;
+
+  constructor(name: Buffer) {
+    this.#name = name;
+  }
+
+  copy(): Buffer {
+    return Buffer.from(this.#name);
+  }
+
+  get addressKey(): number | string {
+    return addressKeyOf(this.#name);
+  }
+}
+
+/** `addressKey` of a `struct sockaddr_in` or `sockaddr_in6`. */
+export function addressKeyOf(name: Buffer): number | string {
+  return name[0] === AF.INET ? name.readInt32LE(4) : name.toString('latin1', 8, 24);
 }
 
 const IPV6_V6ONLY = 26;

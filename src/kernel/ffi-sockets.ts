@@ -29,6 +29,7 @@ export const SO = {
   SNDBUF: 7,
   RCVBUF: 8,
   LINGER: 13,
+  REUSEPORT: 15,
   PEERCRED: 17,
   RCVTIMEO: 20,
   SNDBUFFORCE: 32,

@@ -1,4 +1,4 @@
-import type { AnswerCache } from './cache.ts';
+import type { AnswerCache, CacheHit } from './cache.ts';
 import { readOutsideAnswer, type OutsideAnswer } from './outside-answer.ts';
 import { questionKey, type Question } from './question.ts';
 
@@ -13,6 +13,8 @@ export interface ResolverOptions {
   readonly stale?: 'verify' | 'immediate';
   /** Which answers are kept; all unless told. */
   readonly keeps?: (key: Question['key'], kind: OutsideAnswer['kind']) => boolean;
+  /** Clients hear the TTL that the upstream gave, however old the answer is. */
+  readonly keepTtl?: boolean;
   /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
 }
@@ -41,6 +43,7 @@ export function createResolver({
   cache,
   stale = 'verify',
   keeps = () => true,
+  keepTtl = false,
   now = () => performance.now(),
 }: ResolverOptions): Resolver {
   const open = new Map<string, Promise<OutsideAnswer>>();
@@ -73,7 +76,11 @@ export function createResolver({
     const hit = cache.get(key, now());
     if (hit === undefined || (hit.stale && stale === 'verify')) return undefined;
     if (hit.prefetch || hit.stale) renew(question, key);
-    return kept(hit);
+    return given(hit);
+  }
+
+  function given(hit: CacheHit): Resolution {
+    return kept(keepTtl && !hit.stale ? { ...hit, ageSeconds: 0 } : hit);
   }
 
   async function ask(question: Question): Promise<Resolution> {
@@ -87,9 +94,9 @@ export function createResolver({
     const timer = setTimeout(() => patience.resolve(undefined), PATIENCE_MS);
     try {
       const answer = await Promise.race([answering, patience.promise]);
-      return answer === undefined || answer.kind === 'failed' ? kept(hit) : fresh(answer);
+      return answer === undefined || answer.kind === 'failed' ? given(hit) : fresh(answer);
     } catch {
-      return kept(hit);
+      return given(hit);
     } finally {
       clearTimeout(timer);
     }
@@ -102,15 +109,7 @@ function fresh(answer: OutsideAnswer): Resolution {
   return { answer, ageSeconds: 0, floorSeconds: 0, from: 'upstream' };
 }
 
-function kept({
-  answer,
-  ageSeconds,
-  stale,
-}: {
-  answer: OutsideAnswer;
-  ageSeconds: number;
-  stale: boolean;
-}): Resolution {
+function kept({ answer, ageSeconds, stale }: CacheHit): Resolution {
   return stale
     ? { answer, ageSeconds, floorSeconds: STALE_SECONDS, from: 'stale cache' }
     : { answer, ageSeconds, floorSeconds: 0, from: 'cache' };

@@ -143,7 +143,11 @@ function createOutside(
       const resolver = createResolver({
         upstreams: forward,
         cache,
-        ...(cachePlan && { stale: cachePlan.stale, keeps: (key, kind) => keeps(cachePlan, key, kind) }),
+        ...(cachePlan && {
+          stale: cachePlan.stale,
+          keepTtl: cachePlan.keepTtl,
+          keeps: (key, kind) => keeps(cachePlan, key, kind),
+        }),
       });
       return { plan, forward, resolver };
     });

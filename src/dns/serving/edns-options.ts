@@ -1,5 +1,6 @@
 /** EDNS options between a client and us: cookies (RFC 7873) and the server's identifier (RFC 5001). */
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { hostname } from 'node:os';
 import type { Edns } from '../wire/query.ts';
 import type { Request } from './request.ts';
 
@@ -12,6 +13,7 @@ const COOKIE_LIFE_SECONDS = 3600;
 const CLOCK_SKEW_SECONDS = 300;
 
 export interface EdnsOptionsOptions {
+  /** Undefined for none, empty for the host's name. */
   readonly nsid: string | undefined;
   /** Of this server, known to nobody else; a new one unless told. */
   readonly secret?: Buffer;
@@ -31,7 +33,8 @@ export function createEdnsOptions({
   secret = randomBytes(16),
   now = () => Math.floor(Date.now() / 1000),
 }: EdnsOptionsOptions): EdnsOptions {
-  const identifier = nsid === undefined ? undefined : option(NSID, Buffer.from(nsid));
+  const identifier =
+    nsid === undefined ? undefined : option(NSID, Buffer.from(nsid === '' ? hostname() : nsid));
 
   function hash(client: Buffer, seconds: number, address: string): Buffer {
     const time = Buffer.alloc(4);
@@ -74,6 +77,18 @@ export function createEdnsOptions({
       return timingSafeEqual(cookie.subarray(16), wanted);
     },
   };
+}
+
+/** Options that run beyond their record, and cookies of a length there is not (RFC 7873 section 5.2.2). */
+export function hasMalformedOptions(message: Buffer, { optionsAt, optionsEnd }: Edns): boolean {
+  let at = optionsAt;
+  while (at + 4 <= optionsEnd) {
+    const length = message.readUInt16BE(at + 2);
+    const isCookie = message.readUInt16BE(at) === COOKIE;
+    if (isCookie && length !== 8 && (length < 16 || length > 40)) return true;
+    at += 4 + length;
+  }
+  return at !== optionsEnd;
 }
 
 function option(code: number, data: Buffer): Buffer {

@@ -16,13 +16,14 @@ export interface Place {
 export interface Listening {
   /** Answers at these places and no others from now on. Resolves when every new one is bound. */
   serve(places: readonly Place[]): Promise<void>;
-  /** Closes all. */
-  close(): void;
+  /** Takes no new questions and resolves when those it has are answered and all is closed. */
+  close(): Promise<void>;
 }
 
 interface Open {
   server: DnsServer;
   readonly bound: Promise<unknown>;
+  readonly closed: Promise<unknown>;
   readonly stop: AbortController;
 }
 
@@ -42,11 +43,12 @@ export function createListening(log: DnsLog): Listening {
       port,
       server: { respond: (...args) => current.server.respond(...args) },
     } satisfies ListenOptions;
-    const bound = Promise.all(
-      [listenUdp, listenTcp].map((listen) => keepListening(listen, options, { signal: stop.signal, log })),
+    const kept = [listenUdp, listenTcp].map((listen) =>
+      keepListening(listen, options, { signal: stop.signal, log }),
     );
+    const bound = Promise.all(kept.map((each) => each.bound));
     bound.catch(() => {}); // whoever awaits it hears of it
-    return Object.assign(current, { bound, stop });
+    return Object.assign(current, { bound, stop, closed: Promise.all(kept.map(({ closed }) => closed)) });
   }
 
   return {
@@ -64,19 +66,24 @@ export function createListening(log: DnsLog): Listening {
       }
       await Promise.all([...open.values()].map(({ bound }) => bound));
     },
-    close() {
-      for (const { stop } of open.values()) stop.abort();
+    async close() {
+      const all = [...open.values()];
       open.clear();
+      for (const { stop } of all) stop.abort();
+      await Promise.all(all.map(({ closed }) => closed));
     },
   };
 }
 
-/** Binds, serves, and binds again whenever the socket fails, until the signal aborts. Resolves when first bound. */
+/**
+ * Binds, serves, and binds again whenever the socket fails, until the signal aborts. `bound` resolves when it is first
+ * bound, `closed` when nothing is open any more.
+ */
 function keepListening(
   listen: (options: ListenOptions) => Listener | Promise<Listener>,
   options: ListenOptions,
   { signal, log }: { signal: AbortSignal; log: DnsLog },
-): Promise<void> {
+): { readonly bound: Promise<void>; readonly closed: Promise<void> } {
   const bound = Promise.withResolvers<void>();
   const aborted = untilAborted(signal);
   const where = `${options.address} port ${options.port} (${listen === listenUdp ? 'UDP' : 'TCP'})`;
@@ -89,7 +96,7 @@ function keepListening(
         bound.resolve();
         delayMs = REBIND_MIN_MS;
         const reason = await Promise.race([listener.failed, aborted]);
-        listener.close();
+        await listener.close();
         if (!signal.aborted) log('warning', `DNS stopped answering on ${where}: ${errorMessage(reason)}`);
       } catch (error) {
         log(
@@ -103,6 +110,5 @@ function keepListening(
     bound.reject(new Error('stopped'));
   }
 
-  void loop();
-  return bound.promise;
+  return { bound: bound.promise, closed: loop() };
 }

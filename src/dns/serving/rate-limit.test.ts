@@ -22,12 +22,13 @@ test('RateLimit lets a client ask its burst at once and its rate from then on, a
   assert.equal(limit.refusals, 6);
 });
 
-test('RateLimit remembers no more clients than it may', () => {
-  let nowMs = 0;
-  const limit = new RateLimit({ perSecond: 1, burst: 1, maxClients: 3, now: () => nowMs });
-  for (const client of ['a', 'b', 'c', 'd']) assert.equal(limit.admit(client), 'answer');
-  assert.equal(limit.admit('d'), 'drop');
-  assert.equal(limit.admit('a'), 'answer', 'the eldest was not forgotten');
-  nowMs = 5000;
-  assert.equal(limit.admit('e'), 'answer');
+test('RateLimit remembers no more clients than it may, and those longest that ask', () => {
+  const limit = new RateLimit({ perSecond: 1, burst: 2, maxClients: 8, now: () => 0 });
+  for (let client = 0; client < 100; client++) {
+    assert.equal(limit.admit(client), 'answer');
+    limit.admit('busy');
+    assert.ok(limit.size <= 8);
+  }
+  assert.notEqual(limit.admit('busy'), 'answer');
+  assert.equal(limit.admit(0), 'answer', 'one that was silent long was not forgotten');
 });

@@ -4,7 +4,7 @@ export interface RateLimitOptions {
   /** Questions a second for each client, and how many it may ask at once. */
   readonly perSecond: number;
   readonly burst: number;
-  /** Clients that are remembered; the one that was silent longest is forgotten. */
+  /** Clients that are remembered; those that were silent longest are forgotten. */
   readonly maxClients?: number;
   /** A monotonic clock in milliseconds. */
   readonly now?: () => number;
@@ -17,16 +17,24 @@ export interface RateLimitOptions {
  */
 export type Admission = 'answer' | 'truncate' | 'drop';
 
+/** A client's address in any unique form, without the port. */
+export type ClientKey = number | string;
+
 interface Bucket {
   tokens: number;
   filledMs: number;
   refused: number;
 }
 
+/**
+ * Clients live in two generations: when the younger is full it becomes the elder and the elder is forgotten, which
+ * costs the same whoever asks, where finding the one that was silent longest would be work that a flood of forged
+ * addresses can order.
+ */
 export class RateLimit {
   readonly #options: Required<RateLimitOptions>;
-  /** The longest silent first. */
-  readonly #buckets = new Map<string, Bucket>();
+  #young = new Map<ClientKey, Bucket>();
+  #old = new Map<ClientKey, Bucket>();
   #refusals = 0;
 
   constructor(options: RateLimitOptions) {
@@ -37,11 +45,15 @@ export class RateLimit {
     return this.#refusals;
   }
 
-  /** `client`: its address in any unique form, without the port. */
-  admit(client: string): Admission {
+  /** Clients that are remembered. */
+  get size(): number {
+    return this.#young.size + this.#old.size;
+  }
+
+  admit(client: ClientKey): Admission {
     const { perSecond, burst, now } = this.#options;
     const nowMs = now();
-    const bucket = this.#buckets.get(client) ?? this.#add(client, nowMs);
+    const bucket = this.#young.get(client) ?? this.#add(client, nowMs);
     bucket.tokens = Math.min(burst, bucket.tokens + ((nowMs - bucket.filledMs) * perSecond) / 1000);
     bucket.filledMs = nowMs;
     if (bucket.tokens >= 1) {
@@ -53,21 +65,15 @@ export class RateLimit {
     return bucket.refused % 2 === 0 ? 'truncate' : 'drop';
   }
 
-  #add(client: string, nowMs: number): Bucket {
+  #add(client: ClientKey, nowMs: number): Bucket {
     const { burst, maxClients } = this.#options;
-    if (this.#buckets.size >= maxClients) this.#forget(nowMs);
-    const bucket = { tokens: burst, filledMs: nowMs, refused: 0 };
-    this.#buckets.set(client, bucket);
+    const known = this.#old.get(client);
+    if (this.#young.size >= maxClients / 2) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    } else if (known !== undefined) this.#old.delete(client);
+    const bucket = known ?? { tokens: burst, filledMs: nowMs, refused: 0 };
+    this.#young.set(client, bucket);
     return bucket;
-  }
-
-  /** Forgets those whose buckets are full by now, or else the eldest: it loses nothing but its debt. */
-  #forget(nowMs: number): void {
-    const { burst, perSecond } = this.#options;
-    const fullAfterMs = (burst / perSecond) * 1000;
-    for (const [client, { filledMs }] of this.#buckets)
-      if (nowMs - filledMs >= fullAfterMs) this.#buckets.delete(client);
-    const [eldest] = this.#buckets.keys();
-    if (this.#buckets.size >= this.#options.maxClients && eldest !== undefined) this.#buckets.delete(eldest);
   }
 }

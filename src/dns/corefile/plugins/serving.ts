@@ -1,5 +1,6 @@
 /** Plugins that say where and how a server block is served, and what it tells of itself. */
 import { tryParseIp } from '../../../model/ip.ts';
+import { compileExpression } from '../expression.ts';
 import type { Directive } from '../parse.ts';
 import type { ErrorsPlan, LogClass, LogRule, ServerPlan, ViewPlan } from '../plan.ts';
 import {
@@ -110,7 +111,11 @@ export function readView(directive: Directive): ViewPlan {
   const name = readArg(directive);
   const expressions: string[] = [];
   readOptions(directive, {
-    expr: (option) => void expressions.push(readArgs(option, 1, Infinity).join(' ')),
+    expr: (option) => {
+      const text = readArgs(option, 1, Infinity).join(' ');
+      compileExpression(text, option.line); // refused here, by its line
+      expressions.push(text);
+    },
   });
   if (expressions.length === 0)
     refuse(directive.line, `view ${name} has no condition`, 'Add expr EXPRESSION.');

@@ -61,7 +61,7 @@ export function compileService(
     remark(reason);
     return { ports: [], ignored };
   }
-  const { addresses, families, remarks } = frontAddresses(service, local);
+  const { addresses, families, remarks } = frontAddresses(service, { local, node });
   const { seconds, remarks: affinityRemarks } = affinity(service);
   const { ranges, remarks: rangeRemarks } = sourceRanges(service);
   for (const each of [...remarks, ...affinityRemarks, ...rangeRemarks]) remark(each);

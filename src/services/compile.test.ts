@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import type { EndpointSlice, Service } from '../model/objects.ts';
 import { type CompileOptions, type ServiceCompiler, compile, createServiceCompiler } from './compile.ts';
-import { findPort } from './plan.ts';
+import { UNKNOWN_NODE, findPort } from './plan.ts';
 import { printPlan } from './print-plan.ts';
 import { testService, testSlice } from './test-objects.ts';
 
@@ -111,6 +111,29 @@ default/new: left alone, spec.clusterIP is not allocated yet
 default/odd: refused, spec.clusterIPs[0] is "10.96.0.300", which is no address
 `,
     );
+  });
+
+  test("refuses to take the node's own addresses for a Service, as soon as they are known", () => {
+    const own = '172.18.0.2';
+    const compiler = createServiceCompiler();
+    compiler.setService(testService('greedy', '10.96.0.1', [{ port: 22 }], { externalIPs: [own] }));
+    compiler.setService({
+      ...testService('balanced', '10.96.0.2', [{ port: 22 }], { type: 'LoadBalancer' }),
+      status: { loadBalancer: { ingress: [{ ip: own }] } },
+    });
+    compiler.takeChange();
+    assert.ok(compiler.plan.ports.has(`${own}:22/tcp`));
+    compiler.setNode({ ...UNKNOWN_NODE, name: 'node-1', addresses: [own] });
+    compiler.takeChange();
+    assert.ok(!compiler.plan.ports.has(`${own}:22/tcp`));
+    assert.deepEqual(
+      [...compiler.plan.ignored].map(([key, [each]]) => `${key}: ${each?.field} ${each?.reason}`).sort(),
+      [
+        `default/balanced: status.loadBalancer.ingress[0].ip is ${own}, the own address of node node-1`,
+        `default/greedy: spec.externalIPs[0] is ${own}, the own address of node node-1`,
+      ],
+    );
+    assert.ok([...compiler.plan.ignored.values()].flat().every(({ refused }) => refused));
   });
 
   test('keeps the families apart', () => {

@@ -131,7 +131,8 @@ class IncrementalCompiler implements ServiceCompiler {
         if ([...slices.values()].some(hasHints)) this.#dirty.add(service);
     }
     if (before.addresses.join() !== node.addresses.join()) {
-      for (const [key, { spec }] of this.#services) if (spec?.type === 'LoadBalancer') this.#dirty.add(key);
+      for (const [key, { spec }] of this.#services)
+        if (spec?.type === 'LoadBalancer' || (spec?.externalIPs ?? []).length > 0) this.#dirty.add(key);
     }
   }
 

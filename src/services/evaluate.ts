@@ -78,7 +78,7 @@ export function evaluate(objects: ServiceObjects, node: EvaluatedNode, packet: F
     .filter(isServed)
     .some(
       (service) =>
-        addressesOf(service, 'clusterIP').includes(packet.destination) &&
+        addressesOf(service, { kind: 'clusterIP', node }).includes(packet.destination) &&
         (service.spec?.ports ?? []).some(
           ({ port, protocol = 'TCP' }) => isPortNumber(port) && PROTOCOLS.has(protocol),
         ),
@@ -100,8 +100,11 @@ function isServed({ metadata, spec }: Service): boolean {
   );
 }
 
-/** Addresses of a kind that can be one at all, in canonical text. */
-function addressesOf({ spec, status }: Service, kind: Kind): string[] {
+/** Addresses of a kind that can be one at all, in canonical text. A node's own are its own. */
+function addressesOf(
+  { spec, status }: Service,
+  { kind, node }: { kind: Kind; node: EvaluatedNode },
+): string[] {
   const clusterIps =
     spec?.clusterIPs !== undefined && spec.clusterIPs.length > 0 ? spec.clusterIPs : [spec?.clusterIP ?? ''];
   const usable = (texts: readonly string[]): string[] =>
@@ -112,7 +115,7 @@ function addressesOf({ spec, status }: Service, kind: Kind): string[] {
   const cluster = usable(clusterIps);
   const families = new Set(cluster.map(familyOf));
   const ofFamilies = (texts: readonly string[]): string[] =>
-    usable(texts).filter((text) => families.has(familyOf(text)));
+    usable(texts).filter((text) => families.has(familyOf(text)) && !node.addresses.includes(text));
   if (kind === 'clusterIP') return cluster;
   if (kind === 'externalIP') return ofFamilies(spec?.externalIPs ?? []);
   if (kind === 'nodePort' || spec?.type !== 'LoadBalancer') return [];
@@ -152,7 +155,7 @@ function portFor(
     ({ protocol = 'TCP', port }) => protocol.toLowerCase() === packet.protocol && isPortNumber(port),
   );
   if (kind !== 'nodePort') {
-    if (!addressesOf(service, kind).includes(packet.destination)) return undefined;
+    if (!addressesOf(service, { kind, node }).includes(packet.destination)) return undefined;
     return ports.find(({ port }) => port === packet.port);
   }
   const { type } = service.spec ?? {};
@@ -160,7 +163,7 @@ function portFor(
   const serves =
     node.addresses.includes(packet.destination) &&
     node.nodePortAddresses.some((cidr) => contains(cidr, packet.destination));
-  const families = new Set(addressesOf(service, 'clusterIP').map(familyOf));
+  const families = new Set(addressesOf(service, { kind: 'clusterIP', node }).map(familyOf));
   if (!serves || !families.has(familyOf(packet.destination))) return undefined;
   return ports.find(({ nodePort }) => nodePort === packet.port);
 }

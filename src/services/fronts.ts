@@ -2,7 +2,7 @@ import { SERVICE_ANNOTATIONS, SERVICE_LABELS } from '../cluster/lean-services.ts
 import { type IpFamily, formatCidr, formatIp, tryParseCidr, tryParseIp } from '../model/ip.ts';
 import type { Service } from '../model/objects.ts';
 import { forbiddenRange } from './forbidden-ranges.ts';
-import type { FrontKind } from './plan.ts';
+import type { FrontKind, NodeFacts } from './plan.ts';
 
 /** A part of a Service that is left alone: a field and what is the matter with it. */
 export interface Remark {
@@ -48,13 +48,20 @@ function clusterIps({ spec }: Service): readonly string[] {
   return spec?.clusterIP === undefined ? [] : [spec.clusterIP];
 }
 
-/** Every address of the Service but node ports. `local` are addresses that this node answers on itself. */
-export function frontAddresses(service: Service, local: ReadonlySet<string>): FrontAddresses {
+/** Which addresses are the node's, whatever a Service says. */
+export interface OwnAddresses {
+  /** That it answers on itself, such as the cluster DNS. */
+  readonly local: ReadonlySet<string>;
+  readonly node: Pick<NodeFacts, 'name' | 'addresses'>;
+}
+
+/** Every address of the Service but node ports. */
+export function frontAddresses(service: Service, own: OwnAddresses): FrontAddresses {
   const addresses: FrontAddress[] = [];
   const remarks: Remark[] = [];
   const families: IpFamily[] = [];
   const add = (kind: FrontAddress['kind'], text: string, field: string): void => {
-    const read = readFront(text, local, kind === 'clusterIP' ? undefined : families);
+    const read = readFront(text, own, kind === 'clusterIP' ? undefined : families);
     if ('reason' in read) {
       remarks.push({ field, ...read });
       // One that is left to the node itself is the Service's all the same.
@@ -90,7 +97,7 @@ function clusterIpField(index: number): string {
 
 function readFront(
   text: string,
-  local: ReadonlySet<string>,
+  { local, node }: OwnAddresses,
   families: readonly IpFamily[] | undefined,
 ): { address: string; family: IpFamily } | Omit<Remark, 'field'> {
   const ip = tryParseIp(text);
@@ -100,6 +107,9 @@ function readFront(
   if (range !== undefined) return { reason: `is ${address}, in ${range}`, refused: true };
   if (local.has(address))
     return { reason: `is ${address}, which this node answers on itself`, refused: false };
+  // Whoever may write a Service could take the node's SSH or its kubelet's port otherwise.
+  if (families !== undefined && node.addresses.includes(address))
+    return { reason: `is ${address}, the own address of node ${node.name}`, refused: true };
   if (families !== undefined && !families.includes(ip.family)) {
     return { reason: `is ${address}, and the Service has no IPv${ip.family} cluster IP`, refused: true };
   }

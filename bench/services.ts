@@ -1,6 +1,5 @@
 /** What it takes to put Services into the kernel, podnet's table against kube-proxy's shape through `nft -f -`. */
-import { execFileSync } from 'node:child_process';
-import { type Netns, createNetns, withNetns } from '../src/kernel/netns.ts';
+import { createNetns } from '../src/kernel/netns.ts';
 import { openNftables } from '../src/kernel/nftables/nftables.ts';
 import { findProgram } from '../src/kernel/process.ts';
 import type { EndpointSlice } from '../src/model/objects.ts';
@@ -16,6 +15,11 @@ import {
   benchTarget as target,
   median,
 } from './service-objects.ts';
+import {
+  type ShapeService,
+  loadKubeProxyShape,
+  moveKubeProxyEndpoint,
+} from './services/kube-proxy-nftables.ts';
 
 const SERVICES = 10_000;
 /** A large cluster's. */
@@ -24,8 +28,6 @@ const CHANGES = 300;
 const LOADS = 5;
 /** kube-proxy's shape takes tens of seconds at full size: it is measured at these sizes, and scaled up. */
 const PEER_SERVICES = [50, 500];
-/** What fits the socket's send buffer, which nft cannot raise in a user namespace. */
-const PEER_BATCH = 50;
 const PEER_CHANGES = 20;
 
 export async function rows(): Promise<BenchRow[]> {
@@ -92,7 +94,10 @@ function measureOwn(): { loadMs: number; changeMs: number; scaleMs: number; many
     return { compiler, backend };
   };
   let { compiler, backend } = load();
-  const loads = Array.from({ length: LOADS }, () => time(() => ({ compiler, backend } = load())));
+  const loads = Array.from({ length: LOADS }, () => {
+    backend.cleanup();
+    return time(() => ({ compiler, backend } = load()));
+  });
   const change = (next: EndpointSlice): number =>
     time(() => {
       compiler.setSlice(next);
@@ -105,6 +110,7 @@ function measureOwn(): { loadMs: number; changeMs: number; scaleMs: number; many
     scales.push(change(slice(index, { count: ENDPOINTS - 1 })), change(slice(index)));
   }
   const many = make(MANY);
+  backend.cleanup();
   const manyMs = time(() => load(many));
   nftables.close();
   netns.close();
@@ -117,58 +123,21 @@ interface Peer {
   readonly changeMs: number;
 }
 
-/** A chain for every Service and for every endpoint, found by one verdict map: written as text, read by nft. */
+/** How long nft takes for kube-proxy's shape. */
 function measurePeer(services: number): Peer {
   const netns = createNetns();
-  const header = [
-    'table ip kube-proxy {',
-    ' map service-ips { type ipv4_addr . inet_proto . inet_service : verdict; }',
-    ' chain services { ip daddr . meta l4proto . th dport vmap @service-ips; }',
-    ' chain nat-prerouting { type nat hook prerouting priority dstnat; jump services; }',
-    ' chain nat-output { type nat hook output priority -100; jump services; }',
-    ' chain mark-for-masquerade { meta mark set meta mark or 0x4000; }',
-    '}',
-  ];
-  const parts = [header.join('\n')];
-  for (let first = 0; first < services; first += PEER_BATCH) {
-    parts.push(
-      Array.from({ length: PEER_BATCH }, (_, index) => peerService(first + index).join('\n')).join('\n'),
-    );
-  }
-  const loadMs = time(() => parts.forEach((part) => nft(netns, part)));
+  const peers = Array.from({ length: services }, (_, index) => peerService(index));
+  const loadMs = time(() => loadKubeProxyShape(netns, peers));
   const changes = Array.from({ length: PEER_CHANGES }, (_, index) =>
-    time(() => nft(netns, `flush chain ip kube-proxy endpoint-${index}-4\n${peerEndpoint(index, 4, 200)}`)),
+    time(() => moveKubeProxyEndpoint(netns, peerService(index), target(index, 200))),
   );
   netns.close();
   return { services, loadMs, changeMs: median(changes) };
 }
 
-function peerService(index: number): string[] {
-  const endpoints = Array.from({ length: ENDPOINTS }, (_, endpoint) => endpoint);
-  const choices = endpoints.map((endpoint) => `${endpoint} : goto endpoint-${index}-${endpoint}`).join(', ');
-  return [
-    ...endpoints.flatMap((endpoint) => [
-      `add chain ip kube-proxy endpoint-${index}-${endpoint}`,
-      peerEndpoint(index, endpoint, endpoint),
-    ]),
-    `add chain ip kube-proxy service-${index}`,
-    `add rule ip kube-proxy service-${index} ip daddr ${address(index)} tcp dport 80 ip saddr != 10.128.0.0/9 jump mark-for-masquerade`,
-    `add rule ip kube-proxy service-${index} numgen random mod ${ENDPOINTS} vmap { ${choices} }`,
-    `add element ip kube-proxy service-ips { ${address(index)} . tcp . 80 : goto service-${index} }`,
-  ];
-}
-
-function peerEndpoint(index: number, endpoint: number, host: number): string {
-  const chain = `endpoint-${index}-${endpoint}`;
-  const to = target(index, host);
-  return [
-    `add rule ip kube-proxy ${chain} ip saddr ${to} jump mark-for-masquerade`,
-    `add rule ip kube-proxy ${chain} meta l4proto tcp dnat to ${to}:8080`,
-  ].join('\n');
-}
-
-function nft(netns: Netns, input: string): void {
-  withNetns(netns, () => execFileSync('nft', ['-f', '-'], { input: `${input}\n` }));
+function peerService(index: number): ShapeService {
+  const endpoints = Array.from({ length: ENDPOINTS }, (_, endpoint) => target(index, endpoint));
+  return { name: `service-${index}`, address: address(index), port: 80, endpoints, targetPort: 8080 };
 }
 
 function time(run: () => void): number {

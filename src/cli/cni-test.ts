@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs';
-import { delimiter, join, resolve } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, delimiter, dirname, join, resolve } from 'node:path';
 import { usualBefore } from '../cni/kit/default-configs.ts';
 import { type KitReport, printReport } from '../cni/kit/report.ts';
 import { pluginNames } from '../cni/plugins/registry.ts';
@@ -41,7 +41,7 @@ export async function cniTest(plugin: string, options: CniTestOptions): Promise<
 
 /** A path as it is given; else one of ours, else a file of the directories. */
 function findPlugin(plugin: string, directories: readonly string[]): string {
-  if (plugin.includes('/')) return resolve(plugin);
+  if (plugin.includes('/')) return requireExecutable(resolve(plugin));
   if (pluginNames.includes(plugin)) return plugin;
   const file = findExecutable(plugin, directories);
   if (file !== undefined) return file;
@@ -49,6 +49,15 @@ function findPlugin(plugin: string, directories: readonly string[]): string {
     code: 'invalid-option',
     where: 'cni test PLUGIN',
     fix: `Give the path of an executable, or one of ${pluginNames.join(', ')}.`,
+  });
+}
+
+function requireExecutable(file: string): string {
+  if (findExecutable(basename(file), [dirname(file)]) !== undefined) return file;
+  throw new PodnetError(`${file} is no executable file`, {
+    code: 'invalid-option',
+    where: 'cni test PLUGIN',
+    fix: existsSync(file) ? `Make it one: chmod +x ${file}` : 'Check the path.',
   });
 }
 

@@ -98,6 +98,16 @@ test('podnet cni says what is wrong, where, and what to do', () => {
   const noNetns = cni('add', 'mynet', '/proc/self/ns/none', ...cache);
   assert.equal(noNetns.code, 1);
   assert.match(noNetns.stderr, /there is no network namespace at \/proc\/self\/ns\/none/);
+  assert.match(noNetns.stderr, /fix: {3}It takes the path of one/);
+  for (const [args, message] of [
+    [['--ifname', 'a/b'], /CNI_IFNAME: "a\/b" cannot be .*\n.*\n {2}fix: {3}It has 15 bytes at most/],
+    [['--container-id', '../x'], /CNI_CONTAINERID: .*\n.*\n {2}fix: {3}It begins with/],
+    [['--args', 'x'], /CNI_ARGS: "x" is not KEY=VALUE\n.*\n {2}fix: {3}Pairs are/],
+  ] as const) {
+    const { code, stderr } = cni('add', 'mynet', path, ...args, ...cache);
+    assert.equal(code, 1);
+    assert.match(stderr, message);
+  }
   for (const args of [
     ['--capability-args', '{'],
     ['--capability-args', '[]'],

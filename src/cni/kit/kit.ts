@@ -5,7 +5,7 @@
 import { errorMessage } from '../../model/errors.ts';
 import { cniVersions } from '../spec/versions.ts';
 import { Bench, type KitOptions } from './bench.ts';
-import { Violation } from './call-plugin.ts';
+import { Violation, describeOutcome } from './call-plugin.ts';
 import type { Facts, KitCase } from './case.ts';
 import { addCases } from './cases-add.ts';
 import { checkCases } from './cases-check.ts';
@@ -33,8 +33,9 @@ export async function runKit(options: KitOptions): Promise<KitReport> {
 /** What the plugin is like, from VERSION and one ADD; a reason when it cannot even do these. */
 async function findFacts(bench: Bench): Promise<Facts | string> {
   try {
-    const { json } = await bench.call('VERSION', { stdin: '{"cniVersion":"1.0.0"}' });
-    const list: unknown = json?.['supportedVersions'];
+    const answer = await bench.call('VERSION', { stdin: '{"cniVersion":"1.0.0"}' });
+    if (answer.status !== 0 || !answer.json) return describeOutcome(answer);
+    const list: unknown = answer.json['supportedVersions'];
     const versions = Array.isArray(list) ? list.filter((one) => typeof one === 'string') : [];
     const common = cniVersions.filter((version) => versions.includes(version));
     const latest = common.at(-1);

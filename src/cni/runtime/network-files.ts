@@ -49,7 +49,9 @@ export function loadNetwork(directory: string, name: string): NetworkConfigList 
   const known = [...new Set(networks.map(({ network }) => network.name))];
   const fixes = [
     ...broken.map(({ reason }) => `Mend it: ${reason}.`),
-    known.length > 0 ? `There are: ${known.join(', ')}.` : 'There is no network at all.',
+    known.length > 0
+      ? `There are: ${known.join(', ')}.`
+      : 'There is no network at all: write one as NAME.conflist.',
   ];
   throw new PodnetError(`There is no network named ${JSON.stringify(name)}`, {
     code: 'network-missing',

@@ -35,10 +35,10 @@ export interface CachedAttachment extends AttachmentKey {
 export interface ResultCache {
   /** @throws PodnetError `cni-cache-unwritable` */
   put(attachment: CachedAttachment): void;
-  /** Undefined when there is none. @throws CniError (decoding) for a file that makes no sense */
+  /** Undefined when there is none. @throws CniError (decoding) for a file that makes no sense; PodnetError `cni-cache-unreadable` */
   get(key: AttachmentKey): CachedAttachment | undefined;
   delete(key: AttachmentKey): void;
-  /** Files that make no sense are left out. */
+  /** Files that make no sense are left out. @throws PodnetError `cni-cache-unreadable` */
   list(): readonly CachedAttachment[];
 }
 
@@ -70,7 +70,7 @@ export function createResultCache(directory: string): ResultCache {
         text = readFileSync(fileOf(key), 'utf8');
       } catch (error) {
         if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-        throw error;
+        throw unreadable(fileOf(key), error);
       }
       return decode(parseJsonObject(text, fileOf(key)), key);
     },
@@ -94,8 +94,17 @@ function namesIn(folder: string): string[] {
       .sort();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    throw unreadable(folder, error);
   }
+}
+
+function unreadable(path: string, cause: unknown): PodnetError {
+  return new PodnetError(`Cannot read what was attached: ${errorMessage(cause)}`, {
+    code: 'cni-cache-unreadable',
+    where: path,
+    fix: 'Be root, as container runtimes are, or give another directory with --cache-dir.',
+    cause,
+  });
 }
 
 /** None of the three may lead out of the folder. @throws CniError (invalid environment) */

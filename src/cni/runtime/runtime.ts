@@ -2,7 +2,7 @@
 import { PodnetError, errorMessage } from '../../model/errors.ts';
 import type { Attachment, NetworkConfigList } from '../spec/config.ts';
 import type { FindPlugin } from '../spec/delegate.ts';
-import { isContainerId, isInterfaceName } from '../spec/environment.ts';
+import { requireContainerId, requireInterfaceName } from '../spec/environment.ts';
 import { CniError, cniErrorCodes, toCniError } from '../spec/error.ts';
 import { parseJsonObject } from '../spec/json.ts';
 import { type CniResult, convertResult, parseResult } from '../spec/result.ts';
@@ -147,7 +147,10 @@ class ListRuntime implements CniRuntime {
       if (cached === undefined)
         throw new CniError(
           `network ${network.name}: ${attachment.containerId} has no ${attachment.ifName} of it`,
-          { code: cniErrorCodes.unknownContainer, details: 'Nothing is remembered of an ADD.' },
+          {
+            code: cniErrorCodes.unknownContainer,
+            details: 'No ADD of it is remembered: ADD comes before CHECK.',
+          },
         );
       const prevResult = parseResult(cached.result, { version: agreed.cniVersion });
       for (const plugin of agreed.plugins)
@@ -214,13 +217,8 @@ class ListRuntime implements CniRuntime {
 
 /** @throws CniError (invalid environment) */
 function keyOf({ name }: NetworkConfigList, { containerId, ifName }: Attachment): AttachmentKey {
-  if (!isContainerId(containerId) || !isInterfaceName(ifName))
-    throw new CniError(
-      isContainerId(containerId)
-        ? `${JSON.stringify(ifName)} cannot be the name of an interface`
-        : `${JSON.stringify(containerId)} is no container id`,
-      { code: cniErrorCodes.invalidEnvironment },
-    );
+  requireContainerId(containerId);
+  requireInterfaceName(ifName);
   return { network: name, containerId, ifName };
 }
 

@@ -23,7 +23,10 @@ export function parseCniArgs(text: string, known?: readonly string[]): ReadonlyM
     if (pair === '') continue;
     const separator = pair.indexOf('=');
     if (separator <= 0)
-      throw new CniError(`CNI_ARGS: "${pair}" is not KEY=VALUE`, { code: cniErrorCodes.invalidEnvironment });
+      throw new CniError(`CNI_ARGS: ${JSON.stringify(pair.slice(0, 60))} is not KEY=VALUE`, {
+        code: cniErrorCodes.invalidEnvironment,
+        details: 'Pairs are parted by semicolons: IgnoreUnknown=1;K8S_POD_NAME=web.',
+      });
     args.set(pair.slice(0, separator), pair.slice(separator + 1));
   }
   if (known && !isTrue(args.get(IGNORE_UNKNOWN))) {

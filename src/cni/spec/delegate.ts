@@ -67,7 +67,10 @@ export async function callPlugin(type: string, call: PluginCall): Promise<string
   if (!own && file === undefined)
     throw new CniError(`No plugin ${JSON.stringify(type)} is installed`, {
       code: cniErrorCodes.invalidConfig,
-      details: `Searched: ${path.join(', ') || 'nothing, for CNI_PATH is empty'}.`,
+      details:
+        path.length > 0
+          ? `Install it in ${path.join(' or ')}, or put its directory into CNI_PATH.`
+          : 'Put its directory into CNI_PATH, which is empty.',
     });
   const input = { environment, stdin, findPlugin, longLived };
   const answer = own ? await own.answer(input) : await execute(file ?? '', input);

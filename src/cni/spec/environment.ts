@@ -68,15 +68,17 @@ export function isInterfaceName(text: string): boolean {
   return length > 0 && length <= 15 && text !== '.' && text !== '..' && !/[/:\s\0]/.test(text);
 }
 
-function requireContainerId(text: string): void {
+/** @throws CniError (invalid environment) */
+export function requireContainerId(text: string): void {
   if (!isContainerId(text))
     throw invalid(
       `CNI_CONTAINERID: ${quote(text)} is no container id`,
-      'It begins with a letter or digit; letters, digits, “_”, “.” and “-” follow.',
+      'It begins with a letter or digit; letters, digits, “_”, “.” and “-” follow, 255 in all at most.',
     );
 }
 
-function requireInterfaceName(text: string): void {
+/** @throws CniError (invalid environment) */
+export function requireInterfaceName(text: string): void {
   if (!isInterfaceName(text))
     throw invalid(
       `CNI_IFNAME: ${quote(text)} cannot be the name of an interface`,

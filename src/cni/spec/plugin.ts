@@ -198,6 +198,7 @@ function requireNetns({ command, netns }: Parameters): void {
   if (isNetns(netns)) return;
   throw new CniError(`CNI_NETNS: there is no network namespace at ${netns}`, {
     code: command === 'ADD' ? cniErrorCodes.invalidEnvironment : cniErrorCodes.unknownContainer,
+    details: 'It takes the path of one: /run/netns/NAME or /proc/PID/ns/net.',
   });
 }
 

@@ -4,6 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
+import { unfinishedGroup } from '../../src/cni/attachment/host-interface.ts';
 import { type Netns, createNetns, enterNetns, withNetns } from '../../src/kernel/netns.ts';
 import { openNftables } from '../../src/kernel/nftables/nftables.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
@@ -346,6 +347,28 @@ test('GC removes interfaces, rules and addresses of attachments that are not val
   await ours('STATUS', { config });
 });
 
+test('GC removes what an ADD left that was killed before its link said whose it is', async () => {
+  const [config, other] = [network(), network()];
+  const netns = newNetns();
+  const make = (name: string, of: string, ifName: string): void =>
+    node.addLink({
+      kind: 'veth',
+      name,
+      group: unfinishedGroup(of),
+      peer: { name: ifName, netns },
+    });
+  make('veth00000000001', config.name, 'eth0');
+  make('veth00000000002', other.name, 'eth1');
+  const { result } = await addPod({ config });
+  const finished = node.link(result.interfaces?.[1]?.name ?? '');
+  assert.equal(finished?.group, 0);
+  await ours('GC', { config, validAttachments: [] });
+  const left = [1, 2].map((index) => node.link(`veth0000000000${index}`) !== undefined);
+  assert.deepEqual([...left, node.link(finished.index) !== undefined], [false, true, false]);
+  await ours('GC', { config: other, validAttachments: [] });
+  assert.equal(node.link('veth00000000002'), undefined);
+});
+
 /** ADDs and DELs containers of one namespace without end, telling of each before it begins. */
 const BUSY = `
 import { plugin } from ${JSON.stringify(join(import.meta.dirname, '../../src/cni/plugins/bridge/plugin.ts'))};
@@ -366,7 +389,7 @@ test('kill -9 in the middle of ADD or DEL leaves nothing that DEL does not remov
   const config = network({ ipMasq: true, macspoofchk: true, cniVersion: '1.1.0' });
   const netns = newNetns();
   const links = node.links().length;
-  for (let round = 0; round < 8; round++) {
+  for (let round = 0; round < 16; round++) {
     const args = ['--input-type=module', '-e', BUSY, '--', JSON.stringify(config), netnsPath(netns)];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const gone = new Promise((done) => child.once('close', done));
@@ -374,11 +397,11 @@ test('kill -9 in the middle of ADD or DEL leaves nothing that DEL does not remov
     const busy = Promise.withResolvers<void>();
     child.stdout.on('data', (chunk) => {
       told += String(chunk);
-      if (told.split('\n').length > 3 + round) busy.resolve();
+      if (told.split('\n').length > 3 + (round % 8)) busy.resolve();
     });
     await busy.promise;
     // At another moment of the work each time.
-    await new Promise((later) => setTimeout(later, round * 1.3));
+    await new Promise((later) => setTimeout(later, round * 0.7));
     child.kill('SIGKILL');
     await gone;
     const containerId = told.trim().split('\n').at(-1) ?? '';

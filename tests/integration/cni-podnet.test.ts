@@ -3,6 +3,11 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { POD_LINK_GROUP, hostInterfaceName } from '../../src/cni/pod-link-plan.ts';
+import { readHoldings } from '../../src/cni/plugins/chained/owned-table.ts';
+import { portmapLayout } from '../../src/cni/plugins/portmap/table.ts';
+import { openNftables } from '../../src/kernel/nftables/nftables.ts';
+import { openTrafficControl } from '../../src/kernel/traffic-control/traffic-control.ts';
 import { createPodNetwork } from '../../src/cni/podnet.ts';
 import { createPodnetPlugin } from '../../src/cni/plugins/podnet/plugin.ts';
 import { pluginNamed } from '../../src/cni/plugins/registry.ts';
@@ -97,6 +102,80 @@ test('podnet takes addresses of another IPAM plugin, and gives them back', async
     rtnl.deleteLinkGroup(0x706f65);
     if (rtnl.link('cbr0')) rtnl.deleteLink('cbr0');
   }
+});
+
+/** The commands `nft` prints of podnet's host ports, and the qdiscs that limit. */
+function limitsAndPorts(): { readonly ports: number; readonly limits: number } {
+  const nftables = openNftables();
+  const tc = openTrafficControl();
+  try {
+    const holdings = readHoldings(nftables, portmapLayout);
+    return {
+      ports: holdings?.elements.filter(({ set }) => set.name.startsWith('any-')).length ?? 0,
+      limits: rtnl.links().filter((link) => tc.qdiscs(link.index).some(({ kind }) => kind === 'tbf')).length,
+    };
+  } finally {
+    tc.close();
+    nftables.close();
+  }
+}
+
+for (const linkMode of ['routed', 'bridge']) {
+  test(`podnet, ${linkMode}: portMappings and bandwidth are made, checked, deleted and collected`, async (t) => {
+    const runtimeConfig = {
+      portMappings: [{ hostPort: 18_080, containerPort: 80, protocol: 'tcp' }],
+      bandwidth: {
+        ingressRate: 8_000_000,
+        ingressBurst: 800_000,
+        egressRate: 8_000_000,
+        egressBurst: 800_000,
+      },
+    };
+    const plain = configOf(t, { linkMode });
+    const config = { ...plain, runtimeConfig };
+    const nothing = limitsAndPorts();
+    const pod = newPod(t);
+    const prevResult = await ours('ADD', { config, ...pod });
+    const added = { ports: nothing.ports + 2, limits: nothing.limits + 2 };
+    assert.deepEqual(limitsAndPorts(), added, 'one port in each family, one limit in each direction');
+    await ours('CHECK', { config, ...pod, prevResult });
+    const taken = { ...newPod(t), config };
+    await assert.rejects(ours('ADD', taken), fails(999, /portmap: .*18080/));
+    assert.deepEqual(limitsAndPorts(), added, 'what failed left nothing');
+    await ours('DEL', { config, ...pod });
+    assert.deepEqual(limitsAndPorts(), nothing);
+
+    const lost = newPod(t);
+    await ours('ADD', { config, ...lost });
+    // GC knows of no capabilities: they are a container's.
+    await ours('GC', {
+      config: plain,
+      validAttachments: [{ containerId: lost.containerId, ifName: 'eth0' }],
+    });
+    assert.deepEqual(limitsAndPorts(), added, 'GC keeps what is valid');
+    await ours('GC', { config: plain, validAttachments: [] });
+    assert.deepEqual(limitsAndPorts(), nothing);
+  });
+}
+
+test('podnet: with another IPAM plugin GC removes what a killed ADD left', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'podnet-cni-'));
+  t.after(() => rmSync(dataDir, { recursive: true }));
+  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: '10.6.0.0/24' }]] };
+  const config = { type: 'podnet', name: 'killed', ipam };
+  const { netns } = newPod(t);
+  rtnl.addLink({
+    kind: 'veth',
+    name: 'pod00000000001',
+    group: POD_LINK_GROUP,
+    peer: { name: 'eth0', netns },
+  });
+  const kept = newPod(t);
+  await ours('ADD', { config, ...kept });
+  await ours('GC', { config, validAttachments: [{ containerId: kept.containerId, ifName: 'eth0' }] });
+  assert.equal(rtnl.link('pod00000000001'), undefined);
+  assert.ok(rtnl.link(hostInterfaceName(kept.containerId, 'eth0')));
+  await ours('DEL', { config, ...kept });
 });
 
 test('podnet: GC keeps what it is told to keep, and nothing of another network is touched', async (t) => {

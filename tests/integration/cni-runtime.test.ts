@@ -13,6 +13,7 @@ import { buildShim } from '../../src/cni/server/build-shim.ts';
 import { type CniServer, startCniServer } from '../../src/cni/server/server.ts';
 import { type NetworkConfigList, parseNetworkConfigList } from '../../src/cni/spec/config.ts';
 import { type CniResult, parseResult } from '../../src/cni/spec/result.ts';
+import { cniVersions } from '../../src/cni/spec/versions.ts';
 import { createNetns, currentNetns, type Netns, withNetns } from '../../src/kernel/netns.ts';
 import { findProgram } from '../../src/kernel/process.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
@@ -326,6 +327,36 @@ test('results of each version are as plugins of that version expect them', async
     const [cached] = here.runtime.cache.list();
     assert.equal(cached?.result['cniVersion'], version);
     assert.equal(parseResult(cached?.result ?? {}, { version }).ips?.length, 1);
+    await here.del(list, container);
+  }
+});
+
+test('a list of ours is added, checked and deleted in every version, and answers in it', async (t) => {
+  const here = scene(t, ['bridge', 'host-local', 'portmap', 'bandwidth', 'firewall']);
+  for (const [index, version] of cniVersions.entries()) {
+    const plugins = [
+      bridge(`ov${index}`, hostLocal(`10.78.${index}.0/24`, here.dataDir)),
+      { type: 'portmap', capabilities: { portMappings: true } },
+      { type: 'bandwidth', capabilities: { bandwidth: true } },
+      { type: 'firewall' },
+    ];
+    const list = network(`ov${index}`, plugins, version);
+    const container = await here.add(list, {
+      portMappings: [{ hostPort: 19_000 + index, containerPort: 80, protocol: 'tcp' }],
+      bandwidth: { ingressRate: 8_000_000, ingressBurst: 800_000 },
+    });
+    const [cached] = here.runtime.cache.list();
+    assert.equal(cached?.result['cniVersion'], version);
+    const [ip] = parseResult(cached.result, { version }).ips ?? [];
+    assert.equal(ip?.address, `10.78.${index}.2/24`);
+    const [raw] = cached.result['ips'] as { version?: string }[];
+    // Until 1.0.0 an address says its family; from 1.1.0 on interfaces say their MTU.
+    assert.equal(raw?.version, version.startsWith('0.') ? '4' : undefined);
+    const interfaces = cached.result['interfaces'] as { mtu?: number }[];
+    assert.equal(interfaces[1]?.mtu !== undefined, version === '1.1.0');
+    const attachment = { containerId: container.id, ifName: 'eth0', netns: pathOf(container.netns) };
+    if (version < '0.4.0') await assert.rejects(here.runtime.check(list, attachment), /has no CHECK/);
+    else await here.runtime.check(list, attachment);
     await here.del(list, container);
   }
 });

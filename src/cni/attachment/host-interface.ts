@@ -25,13 +25,28 @@ export function hostInterfaceAlias(identity: OwnerIdentity): string {
   return ownerOf(identity);
 }
 
-/** The ends of attachments of the network that GC was not told to keep. */
+/**
+ * The link group of node's ends until their alias says whose they are: an ADD that is killed between making the pair
+ * and naming its owner leaves a link that GC knows by it. The kernel takes groups, not aliases, with a new link.
+ */
+export function unfinishedGroup(network: string): number {
+  return 0x7000_0000 + (createHash('sha256').update(network).digest().readUInt32BE() >>> 8);
+}
+
+/**
+ * The ends of attachments of the network that GC was not told to keep, and those of ADDs that were killed: runtimes let
+ * no ADD run beside GC.
+ */
 export function staleHostInterfaces(
   links: readonly Link[],
   { network, valid }: { readonly network: string; readonly valid: readonly Attachment[] },
 ): readonly Link[] {
   const isStale = isGarbage(network, valid);
+  const unfinished = unfinishedGroup(network);
   return links.filter(
-    ({ kind, alias, name }) => kind === 'veth' && /^veth[0-9a-f]{11}$/.test(name) && isStale(alias ?? ''),
+    ({ kind, alias, name, group }) =>
+      kind === 'veth' &&
+      /^veth[0-9a-f]{11}$/.test(name) &&
+      (alias === undefined ? group === unfinished : isStale(alias)),
   );
 }

@@ -9,6 +9,8 @@ import { discardLink, isDiscarded } from './link-trash.ts';
 export interface VethPlan {
   /** The node's end. */
   readonly name: string;
+  /** The node's end is in this link group until its alias is set: `unfinishedGroup`. */
+  readonly unfinishedGroup: number;
   /** The container's. */
   readonly ifName: string;
   readonly mac?: string | undefined;
@@ -43,13 +45,14 @@ export function interfaceOf({ name, mac, mtuBytes }: Link): CniInterface {
   return { name, ...(mac && { mac }), mtu: mtuBytes };
 }
 
-/** Makes the pair, each end at once where it belongs. Both are down. */
+/** Makes the pair, each end at once where it belongs. Both are down, and the node's has no owner yet. */
 export function createVeth(plan: VethPlan, { netns, rtnl }: ContainerDoors, node: Rtnl): Veth {
-  const { name, ifName, mac, mtuBytes, master } = plan;
+  const { name, ifName, mac, mtuBytes, master, unfinishedGroup: group } = plan;
   const create = (): void =>
     node.addLink({
       kind: 'veth',
       name,
+      group,
       ...(mtuBytes !== undefined && { mtuBytes }),
       ...(master !== undefined && { master }),
       peer: {

@@ -142,6 +142,7 @@ export function applyPort(
   const veth = createVeth(
     {
       name: port.name,
+      unfinishedGroup: port.unfinishedGroup,
       ifName: container.ifName,
       mac: container.mac,
       mtuBytes: plan.bridge.mtuBytes,
@@ -155,6 +156,7 @@ export function applyPort(
     const { hairpin, isolated } = port;
     to.setLink(index, {
       alias: port.alias,
+      group: 0,
       ...((hairpin || isolated) && { bridgePort: { hairpin, isolated } }),
     });
     if (port.leaveDefaultVlan) to.deleteBridgeVlan({ link: index, first: 1 });

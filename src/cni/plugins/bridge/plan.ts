@@ -17,7 +17,7 @@ import {
   resultRoutes,
   splitAddress,
 } from '../../attachment/container-end.ts';
-import { hostInterfaceAlias, hostInterfaceName } from '../../attachment/host-interface.ts';
+import { hostInterfaceAlias, hostInterfaceName, unfinishedGroup } from '../../attachment/host-interface.ts';
 import type { IpamAnswer } from '../../attachment/ipam.ts';
 import type { Attachment } from '../../spec/config.ts';
 import { CniError, cniErrorCodes } from '../../spec/error.ts';
@@ -47,6 +47,7 @@ export interface BridgePlan {
   };
   readonly port: {
     readonly name: string;
+    readonly unfinishedGroup: number;
     readonly alias: string;
     readonly hairpin: boolean;
     readonly isolated: boolean;
@@ -101,6 +102,7 @@ export function bridgePlan({ config, ipam, containerId, ifName, mac }: BridgeReq
     },
     port: {
       name: hostInterfaceName(identity),
+      unfinishedGroup: unfinishedGroup(config.network),
       alias: hostInterfaceAlias(identity),
       hairpin: config.hairpin,
       isolated: config.isolated,

@@ -1,5 +1,6 @@
 /** The capabilities portMappings and bandwidth, which the plugins of those jobs answer, after the link is there. */
 import type { NetworkConfig } from '../../spec/config.ts';
+import { cniErrorCode, cniErrorCodes } from '../../spec/error.ts';
 import type { JsonObject } from '../../spec/json.ts';
 import type { PluginRequest, PluginResult } from '../../spec/plugin.ts';
 import { convertResult } from '../../spec/result.ts';
@@ -8,7 +9,7 @@ import type { PodnetConfig } from './config.ts';
 type Request = Pick<PluginRequest<PodnetConfig>, 'delegate' | 'network'>;
 
 /** Of a configuration whose runtime asks for something. */
-export function chainedTypes({ runtimeConfig }: NetworkConfig): readonly ('portmap' | 'bandwidth')[] {
+function chainedTypes({ runtimeConfig }: NetworkConfig): readonly ('portmap' | 'bandwidth')[] {
   const { portMappings = [], bandwidth } = runtimeConfig ?? {};
   const limits = Object.values(bandwidth ?? {}).some((limit) => Number(limit) > 0);
   return [
@@ -39,6 +40,21 @@ export async function runChained(
     }
   }
   if (first !== undefined) throw first;
+}
+
+/**
+ * GC comes without the capabilities' arguments, so both plugins are asked. One of another maker may have no GC, or not
+ * be installed: then there is nothing of it that could be collected.
+ */
+export async function collectChained({ delegate, network }: Request): Promise<void> {
+  for (const type of ['portmap', 'bandwidth']) {
+    try {
+      await delegate.run(type, 'GC', configOf(network, type, undefined));
+    } catch (error) {
+      const code = cniErrorCode(error);
+      if (code !== cniErrorCodes.incompatibleVersion && code !== cniErrorCodes.invalidConfig) throw error;
+    }
+  }
 }
 
 function configOf(

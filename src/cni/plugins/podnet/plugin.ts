@@ -18,7 +18,7 @@ import { CniError, cniErrorCodes } from '../../spec/error.ts';
 import { type Plugin, type PluginRequest, type PluginResult, definePlugin } from '../../spec/plugin.ts';
 import type { CniInterface } from '../../spec/result.ts';
 import { formatCidr, tryParseCidr } from '../../../model/ip.ts';
-import { addChained, chainedTypes, runChained } from './chained.ts';
+import { addChained, collectChained, runChained } from './chained.ts';
 import { type PodnetConfig, parsePodnetConfig, withoutPrefix } from './config.ts';
 import { type AgentNetwork, openLinks, withNetwork } from './network.ts';
 
@@ -80,17 +80,14 @@ async function connect(request: Request, { opening, ipam, doors }: Connecting): 
     const cidrs = ipam.ips.flatMap(({ address }) => tryParseCidr(address)?.network ?? []).map(formatCidr);
     const links = openLinks(config, cidrs);
     try {
-      return links.connect(
-        { ...common, pod: `${namespace}/${name}`, addresses: assignedAddresses },
-        doors.netns,
-      );
+      return links.connect({ ...common, pod: `${namespace}/${name}`, addresses: assignedAddresses }, doors);
     } finally {
       links.close();
     }
   }
   return withNetwork(config, opening, async (pods) => {
     const uid = args.get('K8S_POD_UID') ?? '';
-    const sandbox = { ...common, namespace, name, uid, netns: doors.netns, requestedAddresses: wanted };
+    const sandbox = { ...common, namespace, name, uid, ...doors, requestedAddresses: wanted };
     const assigned = assignedAddresses.length > 0 ? { assignedAddresses } : {};
     return (await pods.add({ ...sandbox, ...assigned })).plan;
   });
@@ -220,8 +217,7 @@ async function gc(request: Request, opening: Opening): Promise<void> {
   const { config, validAttachments, longLived } = request;
   const keys = validAttachments.map(({ containerId, ifName }) => ({ containerId, interfaceName: ifName }));
   await passToIpam(request);
-  for (const type of chainedTypes(request.network))
-    await request.delegate.run(type, 'GC', { ...request.network.raw, type });
+  await collectChained(request);
   if (config.podCidrs.length === 0 && !opening.agent) return retainLinks(request, keys);
   await spoken(() =>
     withNetwork(config, opening, (pods) => {
@@ -245,6 +241,8 @@ function retainLinks(
       const name = hostInterfaceName(holder.containerId, holder.interfaceName);
       if (holder.network === config.network && !kept.has(name)) links.disconnect(holder);
     }
+    // No ADD runs beside GC, so a link that does not say whose it is was left by one that was killed.
+    links.sweep([]);
     if (!longLived) links.collectNow();
   } finally {
     links.close();

@@ -15,7 +15,7 @@ import {
   resultRoutes,
   splitAddress,
 } from '../../attachment/container-end.ts';
-import { hostInterfaceAlias, hostInterfaceName } from '../../attachment/host-interface.ts';
+import { hostInterfaceAlias, hostInterfaceName, unfinishedGroup } from '../../attachment/host-interface.ts';
 import type { IpamAnswer } from '../../attachment/ipam.ts';
 import type { Attachment } from '../../spec/config.ts';
 import { CniError, cniErrorCodes } from '../../spec/error.ts';
@@ -27,6 +27,7 @@ type WithoutLink<T> = Omit<T, 'link'>;
 export interface PtpPlan {
   readonly host: {
     readonly name: string;
+    readonly unfinishedGroup: number;
     readonly alias: string;
     readonly addresses: readonly WithoutLink<AddressSpec>[];
     readonly routes: readonly WithoutLink<RouteSpec>[];
@@ -57,6 +58,7 @@ export function ptpPlan({ config, ipam, containerId, ifName }: PtpRequest): PtpP
   return {
     host: {
       name: hostInterfaceName(identity),
+      unfinishedGroup: unfinishedGroup(config.network),
       alias: hostInterfaceAlias(identity),
       addresses: unique(ends.map(({ gateway }) => gateway)).map((address) => ({
         address,

@@ -65,7 +65,11 @@ interface Applying {
 async function apply(plan: PtpPlan, { request, doors, container }: Applying): Promise<Veth> {
   const { node } = doors;
   const { host, mtuBytes } = plan;
-  const veth = createVeth({ name: host.name, ifName: plan.container.ifName, mtuBytes }, container, node);
+  const veth = createVeth(
+    { name: host.name, unfinishedGroup: host.unfinishedGroup, ifName: plan.container.ifName, mtuBytes },
+    container,
+    node,
+  );
   if (plan.masquerade.length > 0) {
     const { name } = request.network;
     const owner = ownerOf(identityOf(request));
@@ -81,7 +85,7 @@ async function apply(plan: PtpPlan, { request, doors, container }: Applying): Pr
 
 function applyHostEnd({ alias, addresses, routes }: PtpPlan['host'], link: number, node: Rtnl): void {
   node.batch((to) => {
-    to.setLink(link, { alias, up: true });
+    to.setLink(link, { alias, group: 0, up: true });
     for (const address of addresses) to.addAddress({ link, ...address });
     for (const route of routes) to.replaceRoute({ link, ...route });
   });

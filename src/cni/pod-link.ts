@@ -23,12 +23,23 @@ export interface PodLinkDoors {
   readonly setSysctl: (name: string, value: string, netns?: Netns) => void;
 }
 
+/** Where the pod's end goes. */
+export interface PodNamespace {
+  readonly netns: Netns;
+  /** A door to it, if one is open already. It stays open. */
+  readonly rtnl?: Rtnl;
+}
+
 /**
  * Brings the link up, with its far end made at once inside the pod's namespace. Doing it again repairs what is
  * missing. Takes about a millisecond. The alias of the node's end comes last: a link without one was never finished.
  */
-export function applyPodLink(plan: PodLinkPlan, netns: Netns, { host, open, setSysctl }: PodLinkDoors): void {
-  const pod = open({ netns });
+export function applyPodLink(
+  plan: PodLinkPlan,
+  { netns, rtnl }: PodNamespace,
+  { host, open, setSysctl }: PodLinkDoors,
+): void {
+  const pod = rtnl ?? open({ netns });
   try {
     const bridge = plan.host.port && bridgeLink(plan.host.port.bridge, host);
     const ends = existingPair(plan, host, pod) ?? createPair(plan, { netns, host, pod, bridge });
@@ -51,7 +62,7 @@ export function applyPodLink(plan: PodLinkPlan, netns: Netns, { host, open, setS
     waitForCarrier(host, ends.host.index);
     waitForCarrier(pod, ends.pod.index);
   } finally {
-    pod.close();
+    if (pod !== rtnl) pod.close();
   }
 }
 

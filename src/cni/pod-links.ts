@@ -6,7 +6,14 @@ import { PodnetError } from '../model/errors.ts';
 import { cidrAddress, formatIp } from '../model/ip.ts';
 import { BRIDGE, BRIDGE_NETFILTER_SYSCTLS, bridgeLinkPlan, bridgePlan } from './bridge-link-plan.ts';
 import type { AddressHolder, Allocation, AttachmentKey } from './ipam.ts';
-import { type PodLinkDoors, applyBridge, applyPodLink, discardPodLink, forgetPod } from './pod-link.ts';
+import {
+  type PodLinkDoors,
+  type PodNamespace,
+  applyBridge,
+  applyPodLink,
+  discardPodLink,
+  forgetPod,
+} from './pod-link.ts';
 import {
   POD_LINK_GROUP,
   POD_ROUTE_PROTOCOL,
@@ -42,7 +49,7 @@ export interface PodLinksOptions {
 
 export interface PodLinks {
   /** Connects a pod. @throws PodnetError, and what the kernel says */
-  connect(pod: Omit<PodLinkRequest, 'mtuBytes' | 'nodeAddresses'>, netns: Netns): PodLinkPlan;
+  connect(pod: Omit<PodLinkRequest, 'mtuBytes' | 'nodeAddresses'>, to: PodNamespace): PodLinkPlan;
   /** Takes a pod off the network at once. `addresses` are those it is known to have. No link is no error. */
   disconnect(key: AttachmentKey, addresses?: readonly string[]): void;
   /** Who is connected, as the kernel tells. A link lives no longer than its pod's namespace. */
@@ -91,13 +98,13 @@ class NodeLinks implements PodLinks {
     this.#uplink = createUplinkReader(this.#host, options.nodeAddresses);
   }
 
-  connect(pod: Omit<PodLinkRequest, 'mtuBytes' | 'nodeAddresses'>, netns: Netns): PodLinkPlan {
+  connect(pod: Omit<PodLinkRequest, 'mtuBytes' | 'nodeAddresses'>, to: PodNamespace): PodLinkPlan {
     const uplink = this.#uplink();
     const { mtuBytes = uplink.mtuBytes - (this.#options.overheadBytes ?? 0) } = this.#options;
     checkMtu(mtuBytes, pod.addresses);
     const request = { ...pod, mtuBytes, nodeAddresses: uplink.addresses };
     const plan = this.#options.linkMode === 'bridge' ? this.#bridged(request) : routedLinkPlan(request);
-    applyPodLink(plan, netns, this.#doors);
+    applyPodLink(plan, to, this.#doors);
     return plan;
   }
 

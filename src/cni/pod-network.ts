@@ -1,4 +1,5 @@
 import type { Netns } from '../kernel/netns.ts';
+import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
 import type { Bandwidth, PortMapping } from './spec/runtime-config.ts';
 
 /** A pod's sandbox: the namespace that keeps the pod's address while its containers come and go. */
@@ -9,6 +10,8 @@ export interface Sandbox {
   readonly name: string;
   readonly uid: string;
   readonly netns: Netns;
+  /** A door to that namespace, if one is open already. It stays open. */
+  readonly rtnl?: Rtnl;
   /** The name of the network it joins; `podnet` unless told. */
   readonly network?: string;
   /** Of the pod's end; `eth0` unless told. */

@@ -85,7 +85,7 @@ class LinkedPodNetwork implements NodePodNetwork {
 
   // eslint-disable-next-line typescript/require-await -- the contract is asynchronous, the kernel is not
   async add(sandbox: Sandbox): Promise<NodeAttachment> {
-    const { containerId, namespace, name, netns, interfaceName = POD_INTERFACE } = sandbox;
+    const { containerId, namespace, name, interfaceName = POD_INTERFACE } = sandbox;
     const { network = POD_NETWORK, requestedAddresses = [], assignedAddresses, mac } = sandbox;
     checkSandbox(sandbox);
     const key = { containerId, interfaceName };
@@ -95,7 +95,7 @@ class LinkedPodNetwork implements NodePodNetwork {
     let plan: PodLinkPlan;
     try {
       const pod = `${namespace}/${name}`;
-      plan = this.#links.connect({ ...key, network, pod, addresses, ...(mac && { mac }) }, netns);
+      plan = this.#links.connect({ ...key, network, pod, addresses, ...(mac && { mac }) }, sandbox);
       this.#traffic.apply(sandbox, key, plan);
     } catch (error) {
       if (!isConnected) this.#tryUndo(key, addresses);

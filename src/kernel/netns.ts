@@ -2,7 +2,7 @@
  * Network namespaces held by file descriptors: when the last one closes (or the process dies, however it dies), the
  * kernel removes the namespace with everything in it. network_namespaces(7), setns(2).
  */
-import { closeSync, fstatSync, openSync, stat } from 'node:fs';
+import { closeSync, fstatSync, openSync, stat, statSync } from 'node:fs';
 import { CLONE, setns, threadId as gettid, unshare } from './ffi.ts';
 
 export interface Netns {
@@ -42,9 +42,16 @@ export function threadId(): number {
   return gettid();
 }
 
+const OWN_NETNS = '/proc/thread-self/ns/net';
+
 /** The namespace of the calling thread. Close it when done: it is a new file descriptor. */
 export function currentNetns(): Netns {
-  return openNetns('/proc/thread-self/ns/net');
+  return openNetns(OWN_NETNS);
+}
+
+/** Which namespace the calling thread is in. */
+export function currentNetnsInode(): bigint {
+  return statSync(OWN_NETNS, { bigint: true }).ino;
 }
 
 /** The namespace at a path such as `/proc/PID/ns/net`, or the mount of one. */

@@ -1,6 +1,6 @@
 /** Getting rid of links. Deleting one takes the kernel as long as deleting hundreds, so a server collects them. */
 import { isErrno } from '../../kernel/ffi.ts';
-import { currentNetns } from '../../kernel/netns.ts';
+import { currentNetns, currentNetnsInode } from '../../kernel/netns.ts';
 import { type Link, type LinkRef, type Rtnl, openRtnl } from '../../kernel/rtnl/rtnl.ts';
 import { TRASH_LINK_GROUP } from '../pod-link-plan.ts';
 
@@ -42,14 +42,13 @@ interface Collection {
 const collections = new Map<bigint, Collection>();
 
 function scheduleCollection(): void {
-  const netns = currentNetns();
-  const { inode } = netns;
-  const planned = collections.get(inode);
+  const planned = collections.get(currentNetnsInode());
   if (planned) {
-    netns.close();
     if (performance.now() - planned.since < COLLECT_LIMIT_MS) planned.timer.refresh();
     return;
   }
+  const netns = currentNetns();
+  const { inode } = netns;
   const timer = setTimeout(() => {
     collections.delete(inode);
     const rtnl = openRtnl({ netns });

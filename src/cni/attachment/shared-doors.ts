@@ -4,7 +4,7 @@
  * (nft_rcv_nl_event in net/netfilter/nf_tables_api.c), some 15 ms: doors therefore close a while after their last user,
  * or with the server that keeps them. A process that ends does not wait for them.
  */
-import { statSync } from 'node:fs';
+import { currentNetnsInode } from '../../kernel/netns.ts';
 import { type Nftables, openNftables } from '../../kernel/nftables/nftables.ts';
 import { type Rtnl, openRtnl } from '../../kernel/rtnl/rtnl.ts';
 
@@ -13,7 +13,7 @@ const LINGER_MS = 250;
 
 export interface Borrowed<D> {
   readonly door: D;
-  giveBack(): void;
+  readonly giveBack: () => void;
 }
 
 interface Lingering<D> {
@@ -29,7 +29,7 @@ const keepers = new Map<bigint, (() => void)[]>();
 function lender<D extends { close(): void }>(open: () => D): () => Borrowed<D> {
   const lent = new Map<bigint, Lingering<D>>();
   return () => {
-    const inode = currentInode();
+    const inode = currentNetnsInode();
     const known = lent.get(inode);
     const shared: Lingering<D> = known ?? { door: open(), users: 0, timer: undefined };
     const giveBack = (): void => {
@@ -54,10 +54,6 @@ function lender<D extends { close(): void }>(open: () => D): () => Borrowed<D> {
   };
 }
 
-function currentInode(): bigint {
-  return statSync('/proc/thread-self/ns/net', { bigint: true }).ino;
-}
-
 /** To rtnetlink. */
 export const borrowRtnl = lender<Rtnl>(() => openRtnl());
 
@@ -80,7 +76,7 @@ export function borrowNftables(): Nftables {
 
 /** Keeps the doors to the calling thread's namespace that are opened from now on, until closed: for a server. */
 export function keepDoors(): { close(): void } {
-  const inode = currentInode();
+  const inode = currentNetnsInode();
   if (keepers.has(inode)) return { close() {} };
   const kept: (() => void)[] = [];
   keepers.set(inode, kept);

@@ -13,6 +13,7 @@ import type { AgentNetwork } from '../cni/plugins/podnet/network.ts';
 import { createPodNetwork, type NodePodNetwork } from '../cni/podnet.ts';
 import { createDns, type Dns } from '../dns/dns.ts';
 import { createLocalPods } from '../dns/local-pods.ts';
+import { keepNotrack, removeNotrack } from '../dns/notrack.ts';
 import { createFabric } from '../fabric/fabric.ts';
 import type { Netns } from '../kernel/netns.ts';
 import { openNftables } from '../kernel/nftables/nftables.ts';
@@ -23,6 +24,7 @@ import { createSwitchingBackend } from '../services/backends/switching.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
 import { runCniSocket } from './cni-socket.ts';
 import { readClusterConfig } from './config.ts';
+import { clientLimits, defaultDnsConfig } from './dns-config.ts';
 import { createOwnNode, podCidrOf } from './own-node.ts';
 import { prepareNode } from './prepare-node.ts';
 import { runAll } from './run-all.ts';
@@ -80,6 +82,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
     const nftables = openNftables({ netns });
     try {
       const config = await readClusterConfig(client);
+      const { dns: dnsConfig = defaultDnsConfig } = config;
       prepareNode(rtnl, config);
       const ownNode = createOwnNode(client, { nodeName, log });
       // Ends with the agent. What goes wrong is told there, and tried again.
@@ -120,6 +123,8 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           client,
           objects,
           addresses: config.clusterDns,
+          alsoAt: dnsConfig.linkLocal,
+          limits: clientLimits(dnsConfig),
           clusterDomain: config.clusterDomain,
           upstreams: config.upstreams,
           namespaceOf: (address) => localPods.namespaceOf(address),
@@ -128,6 +133,19 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           log,
         });
         dnsLook = dns.look;
+        const dnsNotrack = {
+          run: async (until: AbortSignal): Promise<void> => {
+            if (!dnsConfig.notrack) return removeNotrack(nftables);
+            await keepNotrack(
+              {
+                nftables,
+                addresses: [...config.clusterDns, ...dnsConfig.linkLocal],
+                onError: (error) => log('warning', `DNS: table podnet-dns: ${errorMessage(error)}`),
+              },
+              until,
+            );
+          },
+        };
         const capabilities = [
           createFabric({ client, nodeName, rtnl, nftables, clusterCidrs: config.clusterCidrs, log }),
           createServiceProxy({
@@ -147,7 +165,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           run: (until: AbortSignal) => runCniSocket({ ...cniPaths, network: cni, log }, until),
         };
         const backendWatch = createServiceBackendWatch({ client, backend: serviceBackend, log });
-        await runAll([objects, localPods, ...capabilities, backendWatch, runtimes], signal);
+        await runAll([objects, localPods, ...capabilities, dnsNotrack, backendWatch, runtimes], signal);
       } finally {
         close();
         factory.close();

@@ -3,6 +3,7 @@ import { configMaps } from '../cluster/resources.ts';
 import { type LinkMode, linkModes } from '../cni/pod-network.ts';
 import { PodnetError } from '../model/errors.ts';
 import { type IpFamily, tryParseCidr, tryParseIp } from '../model/ip.ts';
+import { type DnsConfig, parseDnsConfig } from './dns-config.ts';
 import { type BackendName, backendNames } from '../services/backends/switching.ts';
 
 /** What every node's agent must know of its cluster and no object of Kubernetes says. */
@@ -20,6 +21,8 @@ export interface ClusterConfig {
   readonly serviceBackend: BackendName;
   /** Of the pods' links; found from each node's uplink when absent. */
   readonly mtuBytes?: number;
+  /** Of the cluster DNS; each setting may be left out. */
+  readonly dns?: DnsConfig;
 }
 
 /** Where it is kept: the ConfigMap `podnet` in `kube-system`, a key a setting. */
@@ -33,7 +36,7 @@ const keys = {
   linkMode: 'link-mode',
   serviceBackend: 'service-backend',
   mtuBytes: 'mtu',
-} as const satisfies Record<keyof ClusterConfig, string>;
+} as const satisfies Record<Exclude<keyof ClusterConfig, 'dns'>, string>;
 
 /** The ConfigMap's `data` for a configuration. */
 export function configMapData(config: ClusterConfig): Record<string, string> {
@@ -107,6 +110,7 @@ export function parseClusterConfig(data: Readonly<Record<string, string>>): Clus
     upstreams,
     linkMode: linkModes.find((mode) => mode === linkMode) ?? 'routed',
     serviceBackend: parseServiceBackend(data),
+    dns: parseDnsConfig(data),
     ...(data[keys.mtuBytes] !== undefined && { mtuBytes: Number(setting(data, keys.mtuBytes, isMtu)) }),
   };
 }

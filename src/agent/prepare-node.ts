@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { isIPv6 } from 'node:net';
 import { isErrno } from '../kernel/ffi.ts';
 import type { Rtnl } from '../kernel/rtnl/rtnl.ts';
@@ -15,11 +16,14 @@ const nodeSysctls = {
 } as const;
 
 /** Makes a router of the calling thread's namespace, with the addresses that every node answers on by itself. */
-export function prepareNode(rtnl: Rtnl, { clusterCidrs, clusterDns }: ClusterConfig): void {
+export function prepareNode(rtnl: Rtnl, { clusterCidrs, clusterDns, dns }: ClusterConfig): void {
   for (const [name, value] of Object.entries(nodeSysctls)) writeSysctl(name, value);
   if (clusterCidrs.some((cidr) => cidr.includes(':'))) writeSysctl('net.ipv6.conf.all.forwarding', '1');
+  // Connections that wait at a listener that closes go to another of the same address, as in a restart of the DNS, in
+  // both IP families. From Linux 5.14 on.
+  if (existsSync('/proc/sys/net/ipv4/tcp_migrate_req')) writeSysctl('net.ipv4.tcp_migrate_req', '1');
   rtnl.setLink('lo', { up: true });
-  for (const address of clusterDns) addLocalAddress(rtnl, address);
+  for (const address of [...clusterDns, ...(dns?.linkLocal ?? [])]) addLocalAddress(rtnl, address);
 }
 
 /** Local addresses live on `lo`: they need no device of their own. */

@@ -40,6 +40,11 @@ export interface Informer<T> {
   /** Resolves when the first list is complete; rejects if the informer is aborted before. */
   readonly synced: Promise<void>;
   readonly hasSynced: boolean;
+  /**
+   * For how long the server has not been heard: since the first attempt that failed, until the next list, event or
+   * bookmark. 0 while it is heard.
+   */
+  readonly silentMs: number;
   /** `namespace/name`, or `name`. */
   get(key: string): T | undefined;
   list(): readonly T[];
@@ -69,6 +74,8 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
   synced.promise.catch(() => {}); // whoever awaits it hears of it
   let hasSynced = false;
   let failures = 0;
+  /** Of the clock; undefined while the server is heard. */
+  let silentSinceMs: number | undefined;
   /** Where the next watch starts; empty asks for a list first. */
   let resourceVersion = '';
 
@@ -116,6 +123,7 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
     for (const key of gone) remove(key);
     resourceVersion = page.resourceVersion;
     hasSynced = true;
+    silentSinceMs = undefined;
     synced.resolve();
   }
 
@@ -125,6 +133,7 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
     else if (type === 'DELETED') remove(objectKey(object), object);
     resourceVersion = object.metadata?.resourceVersion ?? resourceVersion;
     failures = 0;
+    silentSinceMs = undefined;
   }
 
   async function watch(signal: AbortSignal): Promise<void> {
@@ -166,6 +175,7 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
         if (clock.now() - startedMs >= 1000) failures = 0;
       } catch (error) {
         if (signal.aborted) break;
+        silentSinceMs ??= clock.now();
         recover(error);
       }
       // A server that ends watches at once is not to be asked in a tight loop either.
@@ -181,6 +191,9 @@ export function createInformer<T extends KubeObject, U extends KubeObject = T>(
     synced: synced.promise,
     get hasSynced() {
       return hasSynced;
+    },
+    get silentMs() {
+      return silentSinceMs === undefined ? 0 : clock.now() - silentSinceMs;
     },
     get: (key) => objects.get(key),
     list: () => [...objects.values()],

@@ -14,7 +14,7 @@ import { type Block, createBlock } from './serving/block.ts';
 import { createListening, type DnsLog, type Place } from './serving/listening.ts';
 import { createServer } from './serving/server.ts';
 import { createEndpoints, type Page } from './observe/endpoints.ts';
-import { printMetrics } from './observe/exposition.ts';
+import { type Metric, printMetrics } from './observe/exposition.ts';
 import { createDnsLook, type DnsLook } from './observe/look.ts';
 import { mergeMetrics } from './observe/observe-block.ts';
 import type { ClientName } from './observe/query-log.ts';
@@ -27,6 +27,8 @@ export interface DnsOptions {
   readonly objects: ServiceInformers;
   /** Where to answer: the cluster DNS addresses, which must stand on one of the namespace's interfaces. */
   readonly addresses: readonly string[];
+  /** More addresses to answer at that no record names, such as the link-local one. */
+  readonly alsoAt?: readonly string[];
   /** In the place of 53, for tests. */
   readonly port?: number;
   /** `cluster.local` */
@@ -67,6 +69,7 @@ export function createDns({
   client,
   objects,
   addresses,
+  alsoAt = [],
   port: portForTests,
   clusterDomain,
   upstreams,
@@ -127,7 +130,7 @@ export function createDns({
       log('error', `DNS: a question could not be answered: ${errorMessage(error)}`);
     const keys = new Map<string, { address: string; port: number; blocks: Block[] }>();
     for (const block of all) {
-      for (const address of bindingsOf(block.plan, addresses)) {
+      for (const address of bindingsOf(block.plan, [...addresses, ...alsoAt])) {
         const port = portForTests ?? block.plan.port;
         const key = `${address} ${port}`;
         const place = keys.get(key);
@@ -161,7 +164,11 @@ export function createDns({
       ...at(plan.prometheus, '/metrics', () => ({
         status: 200,
         body: printMetrics(
-          mergeMetrics([...blocks.flatMap((block) => block.metrics()), ...limits.metrics()]),
+          mergeMetrics([
+            ...blocks.flatMap((block) => block.metrics()),
+            ...limits.metrics(),
+            staleness(objects),
+          ]),
         ),
       })),
     ]);
@@ -229,6 +236,19 @@ export function createDns({
   }
 
   return { ready: ready.promise, run, look };
+}
+
+/** Answers are as old as that. */
+function staleness({ services, endpointSlices }: ServiceInformers): Metric {
+  return {
+    name: 'podnet_dns_api_silent_seconds',
+    help: 'For how long the API server has not been heard; 0 while it is.',
+    type: 'gauge',
+    samples: [
+      { labels: { resource: 'services' }, value: services.silentMs / 1000 },
+      { labels: { resource: 'endpointslices' }, value: endpointSlices.silentMs / 1000 },
+    ],
+  };
 }
 
 function bindingsOf({ bind }: ServerPlan, addresses: readonly string[]): readonly string[] {

@@ -56,6 +56,10 @@ const PRIVATE_REVERSE_ZONES = [
   reverseName('::1'),
 ];
 
+const NO_NAMES: readonly string[] = [];
+/** Of all names without records; never changed. */
+const NO_RECORDS: PlannedRecord[] = [];
+
 /** An empty zone of the cluster domain with its own records; `serial` is where it starts (seconds since 1970 do well). */
 export function createZone(options: ZoneOptions, serial: number): Zone {
   return new MemoryZone(options, serial);
@@ -87,7 +91,7 @@ class MemoryZone implements Zone {
     return this.#names.size;
   }
 
-  set(owner: string, { records }: Pick<ZonePart, 'records'>, names: readonly string[] = []): void {
+  set(owner: string, { records }: Pick<ZonePart, 'records'>, names: readonly string[] = NO_NAMES): void {
     const before = this.#owners.get(owner);
     // Added first, so that names which stay are not dropped and made again.
     for (const record of records) {
@@ -170,7 +174,12 @@ class MemoryZone implements Zone {
   #hold(key: NameKey, text?: string): ZoneName {
     const known = this.#names.get(key);
     if (known !== undefined) return known;
-    const name: ZoneName = { name: text ?? printKey(key), records: [], dependants: 0, prepared: undefined };
+    const name: ZoneName = {
+      name: text ?? printKey(key),
+      records: NO_RECORDS,
+      dependants: 0,
+      prepared: undefined,
+    };
     this.#names.set(key, name);
     const parent = this.#parentWithin(key);
     if (parent !== undefined) this.#hold(parent).dependants++;

@@ -12,7 +12,8 @@ const directory = import.meta.dirname;
 
 /** What a name on the command line stands for when it is more than the file of that name. */
 const suites: Readonly<Record<string, readonly string[]>> = {
-  lab: ['up', 'pod-link', 'services', 'service-agent', 'datapath', 'reflector'],
+  lab: ['up', 'pod-link', 'services', 'service-agent', 'service-connections', 'datapath', 'reflector'],
+  services: ['services', 'service-agent', 'service-connections'],
 };
 
 /** Benchmarks that start clusters of their own and therefore run as the user, not inside namespaces. */

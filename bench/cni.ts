@@ -11,7 +11,7 @@ import { TRASH_LINK_GROUP } from '../src/cni/pod-link-plan.ts';
 import { pluginNames } from '../src/cni/plugins/registry.ts';
 import { installPlugins } from '../src/cni/runtime/install-plugins.ts';
 import { buildShim } from '../src/cni/server/build-shim.ts';
-import { createNetns } from '../src/kernel/netns.ts';
+import { type Netns, createNetns } from '../src/kernel/netns.ts';
 import { findProgram } from '../src/kernel/process.ts';
 import { openRtnl } from '../src/kernel/rtnl/rtnl.ts';
 import { writeSysctl } from '../src/kernel/sysctl.ts';
@@ -50,7 +50,9 @@ export async function rows(): Promise<BenchRow[]> {
   try {
     const runner = compile(root, join(import.meta.dirname, 'cni/runner.c'));
     const nothing = compile(root, writeSource(root));
-    const bench = { root, runner };
+    // The same for all: the kernel removes namespaces in the background, and keeps the lock on links while it does.
+    const namespaces = Array.from({ length: CROWD }, () => createNetns());
+    const bench = { root, runner, namespaces };
     const ours = join(root, 'bin');
     const subjects = {
       podnet: subject('podnet', 'podnet', ours, {}),
@@ -83,7 +85,7 @@ export async function rows(): Promise<BenchRow[]> {
       ...compared(subjects.podnet, subjects.debian),
       ...compared(subjects.plain, subjects.debian),
       ...compared(subjects.masq, subjects.debianMasq),
-      forwarder(bench, { ours, nothing }),
+      forwarder({ root, runner }, { ours, nothing }),
     ];
   } finally {
     server.kill();
@@ -110,28 +112,26 @@ const bridge = (name: string, subnet: string, root: string, ipMasq: boolean): ob
 interface Bench {
   readonly root: string;
   readonly runner: string;
+  readonly namespaces: readonly Netns[];
 }
 
-/** What `use` needs to call a subject for containers of its own, which are gone afterwards. */
+/** What `use` needs to call a subject for containers, which it is to take off the network again. */
 function withContainers<T>(
   count: number,
   { plugin, directory, config }: Subject,
-  { root }: Bench,
+  { root, namespaces }: Bench,
   use: (jobs: (command: string) => string[]) => T,
 ): T {
   const file = join(root, 'config.json');
   writeFileSync(file, JSON.stringify(config));
-  const namespaces = Array.from({ length: count }, () => createNetns());
-  try {
-    return use((command) =>
-      namespaces.map(
+  return use((command) =>
+    namespaces
+      .slice(0, count)
+      .map(
         ({ fd, inode }) =>
           `${command} bench-${inode} /proc/${process.pid}/fd/${fd} ${join(directory, plugin)} ${file} ${directory}`,
       ),
-    );
-  } finally {
-    for (const netns of namespaces) netns.close();
-  }
+  );
 }
 
 function oneByOne(one: Subject, bench: Bench): { add: number[]; del: number[] } {
@@ -216,7 +216,10 @@ function comparison(name: string, mine: Measured, theirs: Measured): BenchRow[] 
 }
 
 /** A request that the server answers at once, beside a static program that does nothing at all. */
-function forwarder({ root, runner }: Bench, { ours, nothing }: { ours: string; nothing: string }): BenchRow {
+function forwarder(
+  { root, runner }: Pick<Bench, 'root' | 'runner'>,
+  { ours, nothing }: { ours: string; nothing: string },
+): BenchRow {
   const file = join(root, 'loopback.json');
   writeFileSync(file, JSON.stringify({ cniVersion: '1.1.0', name: 'lo', type: 'loopback' }));
   const times: [number[], number[]] = [[], []];

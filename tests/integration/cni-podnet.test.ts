@@ -11,7 +11,7 @@ import { openTrafficControl } from '../../src/kernel/traffic-control/traffic-con
 import { createPodNetwork } from '../../src/cni/podnet.ts';
 import { createPodnetPlugin } from '../../src/cni/plugins/podnet/plugin.ts';
 import { pluginNamed } from '../../src/cni/plugins/registry.ts';
-import { type Netns, createNetns } from '../../src/kernel/netns.ts';
+import { type Netns, createNetns, currentNetns } from '../../src/kernel/netns.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import { type Call, type Command, AnsweredError, netnsPath, ours } from './support/cni.ts';
 
@@ -78,6 +78,19 @@ test('podnet gives the wanted addresses and MAC', async (t) => {
     [['10.9.0.77/32', 'fd09::2/128'], '02:00:00:00:00:4d'],
   );
   await assert.rejects(ours('ADD', { config, ...newPod(t) }), fails(999, /10\.9\.0\.77 is taken/));
+});
+
+test('podnet, bridge and ptp refuse the namespace of the node itself', async (t) => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'podnet-cni-'));
+  t.after(() => rmSync(dataDir, { recursive: true }));
+  const ipam = { type: 'host-local', dataDir, ranges: [[{ subnet: '10.5.0.0/24' }]] };
+  const netns = currentNetns();
+  t.after(() => netns.close());
+  for (const config of [configOf(t), { type: 'bridge', bridge: 'self0', ipam }, { type: 'ptp', ipam }]) {
+    const call = { config, containerId: 'self', netns, ifName: 'self' };
+    await assert.rejects(ours('ADD', call), fails(4, /^CNI_NETNS: .* of the node itself/), config.type);
+  }
+  assert.equal(rtnl.link('self'), undefined);
 });
 
 test('podnet takes addresses of another IPAM plugin, and gives them back', async (t) => {

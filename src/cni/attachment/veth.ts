@@ -1,7 +1,8 @@
 /** The veth pair of an attachment. */
 import { isErrno } from '../../kernel/ffi.ts';
+import { type Netns, currentNetns } from '../../kernel/netns.ts';
 import type { Link, LinkRef, Rtnl } from '../../kernel/rtnl/rtnl.ts';
-import { CniError } from '../spec/error.ts';
+import { CniError, cniErrorCodes } from '../spec/error.ts';
 import type { CniInterface } from '../spec/result.ts';
 import type { ContainerDoors } from './doors.ts';
 import { discardLink, isDiscarded } from './link-trash.ts';
@@ -25,8 +26,12 @@ export interface Veth {
 
 const ALREADY_THERE = 111;
 
-/** @throws CniError when the container has an interface of that name, other than one that waits for its deletion */
+/**
+ * @throws CniError when the container has an interface of that name, other than one that waits for its deletion, or
+ *   when its namespace is the node's
+ */
 export function requireFreeName(ifName: string, container: ContainerDoors, node: Rtnl): void {
+  requireOtherNetns(container.netns);
   const found = container.rtnl.link(ifName);
   if (!found) return;
   const peer = found.peerIndex === undefined ? undefined : node.link(found.peerIndex);
@@ -37,6 +42,17 @@ export function requireFreeName(ifName: string, container: ContainerDoors, node:
   throw new CniError(`The container has an interface ${ifName} already`, {
     code: ALREADY_THERE,
     details: 'DEL must come before another ADD.',
+  });
+}
+
+/** The container's routes would become the node's. @throws CniError (invalid environment) */
+function requireOtherNetns({ inode }: Netns): void {
+  const node = currentNetns();
+  node.close();
+  if (node.inode !== inode) return;
+  throw new CniError('CNI_NETNS: this is the network namespace of the node itself', {
+    code: cniErrorCodes.invalidEnvironment,
+    details: 'Give the path of the container’s. Containers on the node’s network need no plugin.',
   });
 }
 

@@ -7,17 +7,12 @@ import { PodnetError } from '../../../model/errors.ts';
 import { checkContainer, checkHostEnd, notAsAdded } from '../../attachment/check.ts';
 import { type ContainerDoors, withDoors } from '../../attachment/doors.ts';
 import { type IpamAnswer, passToIpam, resultDns, withAddresses } from '../../attachment/ipam.ts';
-import {
-  POD_LINK_GROUP,
-  type PodLinkPlan,
-  TRASH_LINK_GROUP,
-  hostInterfaceName,
-  readAlias,
-} from '../../pod-link-plan.ts';
+import { POD_LINK_GROUP, type PodLinkPlan, hostInterfaceName, readAlias } from '../../pod-link-plan.ts';
 import { CniError, cniErrorCodes } from '../../spec/error.ts';
 import { type Plugin, type PluginRequest, type PluginResult, definePlugin } from '../../spec/plugin.ts';
 import type { CniInterface } from '../../spec/result.ts';
 import { formatCidr, tryParseCidr } from '../../../model/ip.ts';
+import { requireFreeName } from '../../attachment/veth.ts';
 import { addChained, collectChained, runChained } from './chained.ts';
 import { type PodnetConfig, parsePodnetConfig, withoutPrefix } from './config.ts';
 import { type AgentNetwork, openLinks, withNetwork } from './network.ts';
@@ -93,21 +88,6 @@ async function connect(request: Request, { opening, ipam, doors }: Connecting): 
   });
 }
 
-/** An interface whose other end waits to be deleted is none any more. */
-function requireFreeName(ifName: string, { rtnl }: ContainerDoors, node: Rtnl): void {
-  const found = rtnl.link(ifName);
-  if (!found) return;
-  const peer = found.peerIndex === undefined ? undefined : node.link(found.peerIndex);
-  if (peer?.group === TRASH_LINK_GROUP && peer.peerIndex === found.index) {
-    node.deleteLink(peer.index);
-    return;
-  }
-  throw new CniError(`The container has an interface ${ifName} already`, {
-    code: 111,
-    details: 'DEL must come before another ADD.',
-  });
-}
-
 function resultOf(
   { pod, host, mtuBytes: mtu }: PodLinkPlan,
   { netns, node }: { netns: string; node: Rtnl },
@@ -171,14 +151,12 @@ async function disconnect(
   if (failure !== undefined) throw failure;
 }
 
-/** Everything is tried; the first error is thrown. */
+/** The pod leaves the network whatever becomes of its ports; its addresses are free only when no link has them. */
 async function del(request: Request, opening: Opening): Promise<void> {
-  const outcomes = await Promise.allSettled([
-    runChained(request, 'DEL'),
-    spoken(async () => disconnect(request, opening)),
-    passToIpam(request),
-  ]);
-  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  const [ports] = await Promise.allSettled([runChained(request, 'DEL')]);
+  await spoken(async () => disconnect(request, opening));
+  await passToIpam(request);
+  if (ports.status === 'rejected') throw ports.reason;
 }
 
 async function check(request: Request, opening: Opening): Promise<void> {

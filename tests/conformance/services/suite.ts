@@ -37,6 +37,8 @@ export interface SuiteOptions {
   readonly dropMs?: number;
   /** Why a backend cannot do what a probe asks. */
   readonly skip?: (probe: Probe) => string | undefined;
+  /** How long to wait for an answer that is to come; 10 seconds unless told. */
+  readonly answerMs?: number;
 }
 
 const CLIENTS: readonly ClientName[] = [
@@ -55,7 +57,7 @@ const ANSWER_MS = 10_000;
 export async function runSuite(
   network: ConformanceNetwork,
   backend: ServiceBackend,
-  { cases: list = cases, dropMs = 300, skip = () => undefined }: SuiteOptions = {},
+  { cases: list = cases, dropMs = 300, answerMs = ANSWER_MS, skip = () => undefined }: SuiteOptions = {},
 ): Promise<readonly Row[]> {
   const { objects, aims } = objectsOf(list, network.places);
   load(backend, objects, network.node);
@@ -73,7 +75,8 @@ export async function runSuite(
   const queue = tasks.values();
   await Promise.all(
     Array.from({ length: 8 }, async () => {
-      for (const probe of queue) rows.push(await tryProbe(network, objects, { probe, dropMs, skip }));
+      for (const probe of queue)
+        rows.push(await tryProbe(network, objects, { probe, dropMs, answerMs, skip }));
     }),
   );
   return rows;
@@ -98,7 +101,7 @@ function load(backend: ServiceBackend, { services, slices }: ServiceObjects, nod
 async function tryProbe(
   network: ConformanceNetwork,
   objects: ServiceObjects,
-  { probe, dropMs, skip }: { probe: Probe } & Required<Pick<SuiteOptions, 'dropMs' | 'skip'>>,
+  { probe, dropMs, answerMs, skip }: { probe: Probe } & Required<Omit<SuiteOptions, 'cases'>>,
 ): Promise<Row> {
   const { aim, client, family, protocol } = probe;
   const source = network.clients[client][family];
@@ -111,7 +114,7 @@ async function tryProbe(
   });
   const skipped = skip(probe);
   if (skipped !== undefined) return { probe, expected, skipped };
-  const timeoutMs = expected.kind === 'drop' ? dropMs : ANSWER_MS;
+  const timeoutMs = expected.kind === 'drop' ? dropMs : answerMs;
   const connect = (): Promise<Outcome> =>
     network.connect(client, { address, port: aim.port, protocol, timeoutMs });
   const failure =

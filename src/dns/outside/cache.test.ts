@@ -118,6 +118,17 @@ test('AnswerCache keeps TTLs within limits, failures briefly and a TTL of 0 neve
   assert.deepEqual(kept(20_000), []);
 });
 
+test('AnswerCache tells clients no longer TTL than it keeps the answer for', () => {
+  const cache = cacheWith({ found: { minSeconds: 5, maxSeconds: 30 } });
+  const kept = answer({ answers: [address(300), address(20)] });
+  cache.set('a', kept, 0);
+  const { bytes, ttlsAt } = cache.get('a', 0)?.answer ?? assert.fail('not kept');
+  assert.deepEqual(
+    ttlsAt.map((at) => bytes.readUInt32BE(at)),
+    [30, 20],
+  );
+});
+
 test('AnswerCache asks once to renew what is asked for often, near its end', () => {
   const cache = cacheWith({ prefetch: { queries: 3, withinMs: 60_000, percent: 10 } });
   cache.set('a', answer({ answers: [address(100)] }), 0);

@@ -69,6 +69,11 @@ interface Entry {
   renewing: boolean;
 }
 
+/** Clients keep a record no longer than it is kept here. The first one hears so too, lest TTLs jump. */
+function capTtls({ bytes, ttlsAt }: OutsideAnswer, maxSeconds: number): void {
+  for (const at of ttlsAt) if (bytes.readUInt32BE(at) > maxSeconds) bytes.writeUInt32BE(maxSeconds, at);
+}
+
 /** A Map's entry, the key and the objects around an answer's bytes; measured, rounded up. */
 const OVERHEAD_BYTES = 400;
 
@@ -137,6 +142,7 @@ export class AnswerCache {
       this.#drop(key, before);
     }
     if (lifeMs <= 0) return;
+    if (answer.kind !== 'failed') capTtls(answer, this.#options[answer.kind].maxSeconds);
     const bytes = answer.bytes.length + key.length + OVERHEAD_BYTES;
     const queries = before?.queries ?? 0;
     this.#entries.set(key, { answer, keptMs: nowMs, lifeMs, bytes, lastMs: nowMs, queries, renewing: false });

@@ -5,8 +5,8 @@ import type { AttachmentKey } from './ipam.ts';
 import { POD_NETWORK, type PodLinkPlan, TRASH_LINK_GROUP } from './pod-link-plan.ts';
 import type { Sandbox } from './pod-network.ts';
 import { applyBandwidth, collectBandwidth, removeBandwidth } from './plugins/bandwidth/bandwidth.ts';
-import { type NodeDoors, openNodeDoors } from './plugins/chained/node-doors.ts';
-import type { OwnerIdentity } from './plugins/chained/owner.ts';
+import { type NodeDoors, openNodeDoors } from './attachment/node-doors.ts';
+import type { OwnerIdentity } from './attachment/owner.ts';
 import { applyPortMappings, collectPortMappings, removePortMappings } from './plugins/portmap/portmap.ts';
 
 export interface PodTraffic {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { after, before, test } from 'node:test';
-import { fieldText } from '../../src/cni/plugins/chained/owned-table.ts';
+import { fieldText } from '../../src/cni/attachment/owned-table.ts';
 import { firewallLayout } from '../../src/cni/plugins/firewall/table.ts';
 import { convertResult } from '../../src/cni/spec/result.ts';
 import type { Netns } from '../../src/kernel/netns.ts';

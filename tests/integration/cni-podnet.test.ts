@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { POD_LINK_GROUP, hostInterfaceName } from '../../src/cni/pod-link-plan.ts';
-import { readHoldings } from '../../src/cni/plugins/chained/owned-table.ts';
+import { readHoldings } from '../../src/cni/attachment/owned-table.ts';
 import { portmapLayout } from '../../src/cni/plugins/portmap/table.ts';
 import { openNftables } from '../../src/kernel/nftables/nftables.ts';
 import { openTrafficControl } from '../../src/kernel/traffic-control/traffic-control.ts';

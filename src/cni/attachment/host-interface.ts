@@ -1,7 +1,7 @@
 /** The node's end of an attachment: how it is named, and how it is found again when nothing else is known. */
 import { createHash } from 'node:crypto';
 import type { Link } from '../../kernel/rtnl/rtnl.ts';
-import { type OwnerIdentity, isGarbage, ownerOf } from '../plugins/chained/owner.ts';
+import { type OwnerIdentity, isGarbage, ownerOf } from './owner.ts';
 import type { Attachment } from '../spec/config.ts';
 
 /** Whom a request is about. */

@@ -20,7 +20,7 @@ import {
 } from '../../kernel/nftables/objects.ts';
 import { goto, masquerade, match, returnVerdict, vmap } from '../../kernel/nftables/statements.ts';
 import { type IpFamily, formatCidr, parseCidr } from '../../model/ip.ts';
-import type { TableLayout } from '../plugins/chained/owned-table.ts';
+import type { TableLayout } from './owned-table.ts';
 import type { Fields } from '../spec/json.ts';
 import { familyOf, splitAddress } from './container-end.ts';
 import { type HeldElement, tableName } from './network-table.ts';

@@ -16,7 +16,7 @@ import {
   layoutCommands,
   readHoldings,
   removals,
-} from '../plugins/chained/owned-table.ts';
+} from './owned-table.ts';
 
 /** How the name of a network becomes part of a table's, which `nft` must be able to read. */
 export function tableName(prefix: string, network: string): string {

@@ -1,6 +1,6 @@
 /** DEL and GC of what a plugin that makes interfaces left on the node. */
-import type { TableLayout } from '../plugins/chained/owned-table.ts';
-import { isGarbage, ownerOf } from '../plugins/chained/owner.ts';
+import type { TableLayout } from './owned-table.ts';
+import { isGarbage, ownerOf } from './owner.ts';
 import type { PluginRequest } from '../spec/plugin.ts';
 import type { Doors } from './doors.ts';
 import { hostInterfaceName, identityOf, staleHostInterfaces } from './host-interface.ts';

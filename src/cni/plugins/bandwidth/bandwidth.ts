@@ -19,7 +19,7 @@ import { sameTbf } from '../../../kernel/traffic-control/same-tbf.ts';
 import type { TbfOptions, TrafficControl } from '../../../kernel/traffic-control/traffic-control.ts';
 import { PodnetError } from '../../../model/errors.ts';
 import type { Attachment } from '../../spec/config.ts';
-import { type OwnerIdentity, isGarbage, ownerOf } from '../chained/owner.ts';
+import { type OwnerIdentity, isGarbage, ownerOf } from '../../attachment/owner.ts';
 import {
   type BandwidthAttachment,
   type BandwidthPlan,

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { TbfOptions } from '../../../kernel/traffic-control/traffic-control.ts';
 import { PodnetError } from '../../../model/errors.ts';
 import type { Bandwidth } from '../../spec/runtime-config.ts';
-import type { OwnerIdentity } from '../chained/owner.ts';
+import type { OwnerIdentity } from '../../attachment/owner.ts';
 
 /** Which of the other sides count. At most one of the lists has entries. */
 export interface ShapedSubnets {

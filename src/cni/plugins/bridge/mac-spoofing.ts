@@ -6,7 +6,7 @@ import { concat, ether, meta } from '../../../kernel/nftables/expressions.ts';
 import { type Table, chain, rule, set, table } from '../../../kernel/nftables/objects.ts';
 import { drop, match } from '../../../kernel/nftables/statements.ts';
 import { type HeldElement, tableName } from '../../attachment/network-table.ts';
-import type { TableLayout } from '../chained/owned-table.ts';
+import type { TableLayout } from '../../attachment/owned-table.ts';
 
 /** NF_BR_PRI_NAT_DST_BRIDGED of linux/netfilter_bridge.h: before anything looks at the frame. */
 const PRIORITY = -300;

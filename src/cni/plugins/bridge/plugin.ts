@@ -8,8 +8,8 @@ import { masqueradeElements, masqueradeLayout } from '../../attachment/masquerad
 import { findTableDamage, holdElements } from '../../attachment/network-table.ts';
 import { collectAttachments, deleteAttachment, tryRemoveAttachment } from '../../attachment/remove.ts';
 import { interfaceOf, requireFreeName } from '../../attachment/veth.ts';
-import type { TableLayout } from '../chained/owned-table.ts';
-import { ownerOf } from '../chained/owner.ts';
+import type { TableLayout } from '../../attachment/owned-table.ts';
+import { ownerOf } from '../../attachment/owner.ts';
 import type { CniResult } from '../../spec/result.ts';
 import { CniError, cniErrorCodes } from '../../spec/error.ts';
 import { type PluginRequest, type PluginResult, definePlugin } from '../../spec/plugin.ts';

@@ -6,7 +6,7 @@ import { type Element, chain, elements, table } from '../../../kernel/nftables/o
 import { type Ip, type IpFamily, formatIp, parseIp, tryParseCidr } from '../../../model/ip.ts';
 import { PodnetError } from '../../../model/errors.ts';
 import type { Attachment } from '../../spec/config.ts';
-import { type OwnerIdentity, isGarbage, ownerOf, ownersNetwork } from '../chained/owner.ts';
+import { type OwnerIdentity, isGarbage, ownerOf, ownersNetwork } from '../../attachment/owner.ts';
 import {
   type Holding,
   type Holdings,
@@ -20,7 +20,7 @@ import {
   ownerCommands,
   readHoldings,
   removals,
-} from '../chained/owned-table.ts';
+} from '../../attachment/owned-table.ts';
 import type { FirewallConfig } from './config.ts';
 import { acceptInIptables, forgetInIptables, missingInIptables } from './iptables-forward.ts';
 import { containerSets, firewallLayout, inside, isolated } from './table.ts';

@@ -1,8 +1,8 @@
 import { openIptables } from '../../../kernel/iptables/iptables.ts';
 import type { PluginRequest } from '../../spec/plugin.ts';
 import { definePlugin } from '../../spec/plugin.ts';
-import { containerAddresses, isInContainer, passOn } from '../chained/container-addresses.ts';
-import { type NodeDoors, withNodeDoors } from '../chained/node-doors.ts';
+import { containerAddresses, isInContainer, passOn } from '../../attachment/container-addresses.ts';
+import { type NodeDoors, withNodeDoors } from '../../attachment/node-doors.ts';
 import { type FirewallConfig, parseFirewallConfig } from './config.ts';
 import {
   type FirewallAttachment,

@@ -10,7 +10,7 @@ import {
 } from '../../../kernel/nftables/objects.ts';
 import { accept, drop, match } from '../../../kernel/nftables/statements.ts';
 import type { IpFamily } from '../../../model/ip.ts';
-import type { TableLayout } from '../chained/owned-table.ts';
+import type { TableLayout } from '../../attachment/owned-table.ts';
 
 /**
  * The table of all containers whose traffic the node forwards:

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createFakeNftables } from '../../../kernel/nftables/fake-nftables.ts';
 import { PodnetError } from '../../../model/errors.ts';
-import { fieldText } from '../chained/owned-table.ts';
+import { fieldText } from '../../attachment/owned-table.ts';
 import { type PortmapAttachment, portmapPlan } from './mappings.ts';
 import { type PortmapDoors, applyPortMappings, checkPortMappings, removePortMappings } from './portmap.ts';
 

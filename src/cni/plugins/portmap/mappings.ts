@@ -5,7 +5,7 @@ import { type Statement, dnat, match } from '../../../kernel/nftables/statements
 import { type Cidr, type IpFamily, formatCidr, formatIp, parseIp, tryParseCidr } from '../../../model/ip.ts';
 import { PodnetError } from '../../../model/errors.ts';
 import type { PortMapping } from '../../spec/runtime-config.ts';
-import { describeOwner, ownerOf, type OwnerIdentity } from '../chained/owner.ts';
+import { describeOwner, ownerOf, type OwnerIdentity } from '../../attachment/owner.ts';
 import {
   type Holding,
   type Holdings,
@@ -13,7 +13,7 @@ import {
   fieldText,
   holdingText,
   keyOf,
-} from '../chained/owned-table.ts';
+} from '../../attachment/owned-table.ts';
 import { conditional, portmapFamilies } from './table.ts';
 
 /** Which connections to the host ports look to the container as if they came from the node. */

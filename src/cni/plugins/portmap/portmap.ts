@@ -5,7 +5,7 @@ import type { Nftables } from '../../../kernel/nftables/nftables.ts';
 import type { Rtnl } from '../../../kernel/rtnl/rtnl.ts';
 import { PodnetError } from '../../../model/errors.ts';
 import type { Attachment } from '../../spec/config.ts';
-import { type OwnerIdentity, isGarbage, ownerOf } from '../chained/owner.ts';
+import { type OwnerIdentity, isGarbage, ownerOf } from '../../attachment/owner.ts';
 import {
   type Holdings,
   changeTable,
@@ -17,7 +17,7 @@ import {
   ownerCommands,
   readHoldings,
   removals,
-} from '../chained/owned-table.ts';
+} from '../../attachment/owned-table.ts';
 import {
   type HeldMapping,
   type PortmapAttachment,

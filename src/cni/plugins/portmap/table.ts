@@ -21,7 +21,7 @@ import {
   returnVerdict,
 } from '../../../kernel/nftables/statements.ts';
 import type { IpFamily } from '../../../model/ip.ts';
-import type { TableLayout } from '../chained/owned-table.ts';
+import type { TableLayout } from '../../attachment/owned-table.ts';
 
 /**
  * The one table of all host ports of a network namespace. A packet costs the same however many there are:

@@ -10,8 +10,8 @@ import { findTableDamage, holdElements } from '../../attachment/network-table.ts
 import { collectAttachments, deleteAttachment, tryRemoveAttachment } from '../../attachment/remove.ts';
 import { enableForwarding, skipDuplicateDetection } from '../../attachment/sysctls.ts';
 import { type Veth, createVeth, interfaceOf, requireFreeName } from '../../attachment/veth.ts';
-import type { TableLayout } from '../chained/owned-table.ts';
-import { ownerOf } from '../chained/owner.ts';
+import type { TableLayout } from '../../attachment/owned-table.ts';
+import { ownerOf } from '../../attachment/owner.ts';
 import { type PluginRequest, type PluginResult, definePlugin } from '../../spec/plugin.ts';
 import { type PtpConfig, parsePtpConfig } from './config.ts';
 import { type PtpPlan, ptpPlan } from './plan.ts';

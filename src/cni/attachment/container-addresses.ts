@@ -1,5 +1,5 @@
-import type { PluginRequest, PluginResult } from '../../spec/plugin.ts';
-import type { CniInterface } from '../../spec/result.ts';
+import type { PluginRequest, PluginResult } from '../spec/plugin.ts';
+import type { CniInterface } from '../spec/result.ts';
 
 /** `ADDRESS/PREFIXLENGTH` of the container's own interface, as the plugins before this one answered. */
 export function containerAddresses({

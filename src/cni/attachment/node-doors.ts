@@ -1,10 +1,10 @@
-import { borrowNftables } from '../../attachment/shared-doors.ts';
-import { type Conntrack, openConntrack } from '../../../kernel/conntrack/conntrack.ts';
-import { type Nftables, openNftables } from '../../../kernel/nftables/nftables.ts';
-import { type Netns, withNetns } from '../../../kernel/netns.ts';
-import { type Rtnl, openRtnl } from '../../../kernel/rtnl/rtnl.ts';
-import { tryReadSysctl, writeSysctl } from '../../../kernel/sysctl.ts';
-import { type TrafficControl, openTrafficControl } from '../../../kernel/traffic-control/traffic-control.ts';
+import { borrowNftables } from './shared-doors.ts';
+import { type Conntrack, openConntrack } from '../../kernel/conntrack/conntrack.ts';
+import { type Nftables, openNftables } from '../../kernel/nftables/nftables.ts';
+import { type Netns, withNetns } from '../../kernel/netns.ts';
+import { type Rtnl, openRtnl } from '../../kernel/rtnl/rtnl.ts';
+import { tryReadSysctl, writeSysctl } from '../../kernel/sysctl.ts';
+import { type TrafficControl, openTrafficControl } from '../../kernel/traffic-control/traffic-control.ts';
 
 /** The kernel's doors to the node's namespace, each opened when it is first used. */
 export interface NodeDoors {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { Attachment } from '../../spec/config.ts';
+import type { Attachment } from '../spec/config.ts';
 
 /** An attachment of one network. */
 export interface OwnerIdentity extends Attachment {

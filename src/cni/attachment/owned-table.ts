@@ -2,10 +2,10 @@
  * A table of nf_tables that attachments share. Each element and rule says in its comment whom it belongs to, so one
  * attachment's can be found and removed whatever its configuration says by then.
  */
-import { type NftCommand, add, create, flush, remove } from '../../../kernel/nftables/commands.ts';
-import type { FieldValue } from '../../../kernel/nftables/datatypes.ts';
-import type { ListedRule, Nftables } from '../../../kernel/nftables/nftables.ts';
-import { isNotFound, isOutdated } from '../../../kernel/nftables/nftables-error.ts';
+import { type NftCommand, add, create, flush, remove } from '../../kernel/nftables/commands.ts';
+import type { FieldValue } from '../../kernel/nftables/datatypes.ts';
+import type { ListedRule, Nftables } from '../../kernel/nftables/nftables.ts';
+import { isNotFound, isOutdated } from '../../kernel/nftables/nftables-error.ts';
 import {
   type Chain,
   type Element,
@@ -15,8 +15,8 @@ import {
   type Table,
   elements,
   rule,
-} from '../../../kernel/nftables/objects.ts';
-import { CniError, cniErrorCodes } from '../../spec/error.ts';
+} from '../../kernel/nftables/objects.ts';
+import { CniError, cniErrorCodes } from '../spec/error.ts';
 
 export interface TableLayout {
   readonly table: Table;

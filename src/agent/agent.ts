@@ -23,6 +23,7 @@ import { createBackendFactory } from '../services/backends/factory.ts';
 import { createSwitchingBackend } from '../services/backends/switching.ts';
 import { createServiceProxy } from '../services/service-proxy.ts';
 import { runCniSocket } from './cni-socket.ts';
+import { createAllNodes } from './all-nodes.ts';
 import { readClusterConfig } from './config.ts';
 import { clientLimits, defaultDnsConfig } from './dns-config.ts';
 import { createOwnNode, podCidrOf } from './own-node.ts';
@@ -146,6 +147,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
             );
           },
         };
+        const allNodes = createAllNodes(client, { log });
         const capabilities = [
           createFabric({ client, nodeName, rtnl, nftables, clusterCidrs: config.clusterCidrs, log }),
           createServiceProxy({
@@ -154,6 +156,7 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
             nftables,
             backend: serviceBackend,
             node: ownNode,
+            nodes: allNodes,
             localAddresses: config.clusterDns,
             followers,
             log,
@@ -165,7 +168,10 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
           run: (until: AbortSignal) => runCniSocket({ ...cniPaths, network: cni, log }, until),
         };
         const backendWatch = createServiceBackendWatch({ client, backend: serviceBackend, log });
-        await runAll([objects, localPods, ...capabilities, dnsNotrack, backendWatch, runtimes], signal);
+        await runAll(
+          [objects, allNodes, localPods, ...capabilities, dnsNotrack, backendWatch, runtimes],
+          signal,
+        );
       } finally {
         close();
         factory.close();

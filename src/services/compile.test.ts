@@ -129,11 +129,17 @@ default/odd: refused, spec.clusterIPs[0] is "10.96.0.300", which is no address
     assert.deepEqual(
       [...compiler.plan.ignored].map(([key, [each]]) => `${key}: ${each?.field} ${each?.reason}`).sort(),
       [
-        `default/balanced: status.loadBalancer.ingress[0].ip is ${own}, the own address of node node-1`,
-        `default/greedy: spec.externalIPs[0] is ${own}, the own address of node node-1`,
+        `default/balanced: status.loadBalancer.ingress[0].ip is ${own}, the own address of a node`,
+        `default/greedy: spec.externalIPs[0] is ${own}, the own address of a node`,
       ],
     );
     assert.ok([...compiler.plan.ignored.values()].flat().every(({ refused }) => refused));
+    compiler.setNode({ ...UNKNOWN_NODE, name: 'node-2' });
+    compiler.takeChange();
+    assert.ok(compiler.plan.ports.has(`${own}:22/tcp`));
+    compiler.setNode({ ...UNKNOWN_NODE, name: 'node-2', otherNodes: [own] });
+    compiler.takeChange();
+    assert.ok(!compiler.plan.ports.has(`${own}:22/tcp`));
   });
 
   test('keeps the families apart', () => {

@@ -130,7 +130,9 @@ class IncrementalCompiler implements ServiceCompiler {
       for (const [service, slices] of this.#slices)
         if ([...slices.values()].some(hasHints)) this.#dirty.add(service);
     }
-    if (before.addresses.join() !== node.addresses.join()) {
+    const addresses = ({ addresses: own, otherNodes = [] }: NodeFacts): string =>
+      `${own.join()} ${otherNodes.join()}`;
+    if (addresses(before) !== addresses(node)) {
       for (const [key, { spec }] of this.#services)
         if (spec?.type === 'LoadBalancer' || (spec?.externalIPs ?? []).length > 0) this.#dirty.add(key);
     }

@@ -1,6 +1,7 @@
 import { SERVICE_ANNOTATIONS, SERVICE_LABELS } from '../cluster/lean-services.ts';
-import { type IpFamily, formatCidr, formatIp, tryParseCidr, tryParseIp } from '../model/ip.ts';
+import { type IpFamily, formatCidr, tryParseCidr, tryParseIp } from '../model/ip.ts';
 import type { Service } from '../model/objects.ts';
+import { readAddress } from './endpoints.ts';
 import { forbiddenRange } from './forbidden-ranges.ts';
 import type { FrontKind, NodeFacts } from './plan.ts';
 
@@ -52,7 +53,7 @@ function clusterIps({ spec }: Service): readonly string[] {
 export interface OwnAddresses {
   /** That it answers on itself, such as the cluster DNS. */
   readonly local: ReadonlySet<string>;
-  readonly node: Pick<NodeFacts, 'name' | 'addresses'>;
+  readonly node: Pick<NodeFacts, 'name' | 'addresses' | 'otherNodes'>;
 }
 
 /** Every address of the Service but node ports. */
@@ -100,20 +101,21 @@ function readFront(
   { local, node }: OwnAddresses,
   families: readonly IpFamily[] | undefined,
 ): { address: string; family: IpFamily } | Omit<Remark, 'field'> {
-  const ip = tryParseIp(text);
-  if (ip === undefined) return { reason: `is ${JSON.stringify(text)}, which is no address`, refused: true };
-  const address = formatIp(ip);
+  const family = text.includes(':') ? 6 : 4;
+  const address = readAddress(text, family);
+  if (address === undefined)
+    return { reason: `is ${JSON.stringify(text)}, which is no address`, refused: true };
   const range = forbiddenRange(address);
   if (range !== undefined) return { reason: `is ${address}, in ${range}`, refused: true };
   if (local.has(address))
     return { reason: `is ${address}, which this node answers on itself`, refused: false };
-  // Whoever may write a Service could take the node's SSH or its kubelet's port otherwise.
-  if (families !== undefined && node.addresses.includes(address))
-    return { reason: `is ${address}, the own address of node ${node.name}`, refused: true };
-  if (families !== undefined && !families.includes(ip.family)) {
-    return { reason: `is ${address}, and the Service has no IPv${ip.family} cluster IP`, refused: true };
+  // Whoever may write a Service could take a node's SSH or its kubelet's port otherwise.
+  if (families !== undefined && (node.addresses.includes(address) || node.otherNodes?.includes(address)))
+    return { reason: `is ${address}, the own address of a node`, refused: true };
+  if (families !== undefined && !families.includes(family)) {
+    return { reason: `is ${address}, and the Service has no IPv${family} cluster IP`, refused: true };
   }
-  return { address, family: ip.family };
+  return { address, family };
 }
 
 export interface SourceRanges {

@@ -1,5 +1,5 @@
 import { nodeAddresses } from '../model/addresses.ts';
-import { canonicalIp, formatCidr, tryParseCidr, tryParseIp } from '../model/ip.ts';
+import { formatCidr, tryParseCidr } from '../model/ip.ts';
 import type { Node } from '../model/objects.ts';
 import type { NodeFacts } from './plan.ts';
 
@@ -14,13 +14,21 @@ export function nodeFactsOf(node: Node, nodePortAddresses: readonly string[] = A
   return {
     name: metadata?.name ?? '',
     ...(zone !== undefined && { zone }),
-    addresses: nodeAddresses(node)
-      .filter((address) => tryParseIp(address) !== undefined)
-      .map(canonicalIp),
+    addresses: nodeAddresses(node),
     podCidrs: cidrs.flatMap((text) => {
       const parsed = tryParseCidr(text);
       return parsed === undefined ? [] : [formatCidr(parsed.network)];
     }),
     nodePortAddresses,
   };
+}
+
+/** The addresses of the nodes but one, in an order that does not depend on theirs. */
+export function addressesOfOthers(nodes: Iterable<Node>, name: string): readonly string[] {
+  const others = [...nodes].filter(({ metadata }) => metadata?.name !== name);
+  return [...new Set(others.flatMap(nodeAddresses))].toSorted();
+}
+
+export function sameAddresses(a: Node, b: Node): boolean {
+  return nodeAddresses(a).join() === nodeAddresses(b).join();
 }

@@ -109,6 +109,8 @@ export interface NodeFacts {
   readonly zone?: string;
   /** Its own addresses. */
   readonly addresses: readonly string[];
+  /** Those of the cluster's other nodes, which no Service may take either. */
+  readonly otherNodes?: readonly string[];
   /** Of its own pods. Empty: nothing that is forwarded is known to come from a pod of this node. */
   readonly podCidrs: readonly string[];
   /** Node ports are served on the node's addresses (loopback excepted) within these CIDRs. */

@@ -56,6 +56,7 @@ export function sameFacts(a: NodeFacts, b: NodeFacts): boolean {
     a.name === b.name &&
     a.zone === b.zone &&
     sameTexts(a.addresses, b.addresses) &&
+    sameTexts(a.otherNodes ?? [], b.otherNodes ?? []) &&
     sameTexts(a.podCidrs, b.podCidrs) &&
     sameTexts(a.nodePortAddresses, b.nodePortAddresses)
   );

@@ -7,8 +7,8 @@ import type { Nftables } from '../kernel/nftables/nftables.ts';
 import type { ServiceBackend } from './backends/backend.ts';
 import { createNftablesBackend } from './backends/nftables.ts';
 import { type ServiceCompiler, createServiceCompiler } from './compile.ts';
-import { nodeFactsOf } from './node-facts.ts';
-import { type PlanChange, type ServicePlan, UNKNOWN_NODE } from './plan.ts';
+import { addressesOfOthers, nodeFactsOf, sameAddresses } from './node-facts.ts';
+import { type NodeFacts, type PlanChange, type ServicePlan, UNKNOWN_NODE } from './plan.ts';
 import type { PlanFollower } from './plan-follower.ts';
 import { sameFacts } from './same.ts';
 
@@ -18,6 +18,8 @@ export interface ServiceProxyOptions {
   readonly nodeName: string;
   /** Of this node's object, run by whoever made it. Without it no node ports are served. */
   readonly node?: Pick<Informer<Node>, 'onChange' | 'synced'>;
+  /** Of all nodes, run by whoever made it: no Service may take their addresses. */
+  readonly nodes?: Pick<Informer<Node>, 'onChange' | 'synced'>;
   /** CIDRs of the node's addresses that serve node ports; all of them unless told. */
   readonly nodePortAddresses?: readonly string[];
   /** Of the node's network namespace. */
@@ -49,6 +51,7 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
     objects,
     nodeName,
     node,
+    nodes,
     nodePortAddresses,
     nftables,
     localAddresses = [],
@@ -75,15 +78,35 @@ export function createServiceProxy(options: ServiceProxyOptions): ServiceProxy {
         keeper.changed();
       }),
     ];
-    const unsubscribeNode = node?.onChange(({ type, object }) => {
-      if (type === 'deleted') return;
-      const facts = nodeFactsOf(object, nodePortAddresses);
+    const setFacts = (facts: NodeFacts): void => {
       if (sameFacts(facts, compiler.plan.node)) return;
       compiler.setNode(facts);
       keeper.changed();
+    };
+    const unsubscribeNode = node?.onChange(({ type, object }) => {
+      if (type === 'deleted') return;
+      const { otherNodes = [] } = compiler.plan.node;
+      setFacts({ ...nodeFactsOf(object, nodePortAddresses), otherNodes });
     });
     if (unsubscribeNode !== undefined) subscriptions.push(unsubscribeNode);
-    Promise.all([objects.synced, node?.synced]).then(
+    const known = new Map<string, Node>();
+    let isCounting = false;
+    const countOthers = (): void => {
+      isCounting = false;
+      setFacts({ ...compiler.plan.node, otherNodes: addressesOfOthers(known.values(), nodeName) });
+    };
+    const unsubscribeNodes = nodes?.onChange(({ type, key, object }) => {
+      const before = known.get(key);
+      if (type === 'deleted') known.delete(key);
+      else known.set(key, object);
+      // Nodes tell every few seconds that they live, and a first list has thousands of them.
+      const isSame = type !== 'deleted' && before !== undefined && sameAddresses(before, object);
+      if (isSame || isCounting) return;
+      isCounting = true;
+      queueMicrotask(countOthers);
+    });
+    if (unsubscribeNodes !== undefined) subscriptions.push(unsubscribeNodes);
+    Promise.all([objects.synced, node?.synced, nodes?.synced]).then(
       () => keeper.start(signal, checkIntervalMs),
       ready.reject,
     );

@@ -16,7 +16,7 @@ import {
   objectKey,
 } from '../model/objects.ts';
 import { compile as compileServices } from '../services/compile.ts';
-import { nodeFactsOf } from '../services/node-facts.ts';
+import { addressesOfOthers, nodeFactsOf } from '../services/node-facts.ts';
 import type { ServicePlan } from '../services/plan.ts';
 
 /** The objects a trace is made of, and the cluster's settings that no object says. */
@@ -82,7 +82,9 @@ export function createTraceView(objects: TraceObjects): TraceView {
         const node = objects.nodes.find(({ metadata }) => metadata?.name === nodeName);
         plan = compileServices(objects.services, objects.endpointSlices, {
           localAddresses: objects.clusterDns,
-          ...(node && { node: nodeFactsOf(node) }),
+          ...(node && {
+            node: { ...nodeFactsOf(node), otherNodes: addressesOfOthers(objects.nodes, nodeName) },
+          }),
         });
         servicePlans.set(nodeName, plan);
       }

@@ -24,6 +24,10 @@ export function checkObjects(view: TraceView, service: Service): readonly Check[
     const why = 'every node answers on this address itself';
     return [object, skipped('pods', why), skipped('endpoints', why)];
   }
+  if (service.spec?.type === 'ExternalName') {
+    const why = `DNS answers with ${service.spec.externalName}, and pods connect there themselves`;
+    return [object, skipped('pods', why), skipped('endpoints', why)];
+  }
   return [object, ...checkPods(view, service), checkEndpoints(view, service)];
 }
 
@@ -96,6 +100,12 @@ function checkPorts({ spec, metadata }: Service, pods: readonly Pod[]): Check {
     const list = declared.map(
       (each) => `${each.containerPort}/${each.protocol ?? 'TCP'}${each.name ? ` (${each.name})` : ''}`,
     );
+    // A connection tells whether it is listened on.
+    if (typeof wanted === 'number')
+      return skipped(
+        'ports',
+        `${port} → ${wanted}/${protocol}, which no container declares: ${[...new Set(list)].join(', ')}`,
+      );
     return wrong(
       'ports',
       `spec.ports[${index}].targetPort is ${wanted}/${protocol}, and no container declares that`,

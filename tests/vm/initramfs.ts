@@ -13,7 +13,7 @@ const DIRECTORY = 0o040_755;
 const EXECUTABLE = 0o100_755;
 
 /** Where the host's root is mounted and where what is written goes; the root the command sees lies on both. */
-const INIT = (modules: readonly string[]): string => `#!/bin/busybox sh
+const INIT = (modules: readonly string[], busyboxPath: string): string => `#!/bin/busybox sh
 B=/bin/busybox
 $B mount -t proc proc /proc
 $B mount -t devtmpfs dev /dev
@@ -33,10 +33,13 @@ $B mount -t tmpfs shm /root/dev/shm
 $B mount -t cgroup2 cgroup /root/sys/fs/cgroup
 $B mount -o bind /share /root/run/vm
 $B ip link set lo up
-$B chroot /root /bin/sh /run/vm/command </dev/null >/share/stdout 2>/share/stderr
-echo $? >/share/status
-$B sync
-$B reboot -f
+# Not chroot: in one there can be no user namespaces.
+exec $B switch_root /root /bin/sh -c '
+  /bin/sh /run/vm/command </dev/null >/run/vm/stdout 2>/run/vm/stderr
+  echo $? >/run/vm/status
+  sync
+  ${busyboxPath} reboot -f
+'
 `;
 
 /** An archive with a static busybox, these kernel modules, and an init that runs `/run/vm/command` of the share. */
@@ -47,7 +50,15 @@ export function initramfs(busyboxPath: string, modulePaths: readonly string[]): 
     ...directories.map((path) => ({ path, mode: DIRECTORY })),
     file('bin/busybox', readFileSync(busyboxPath)),
     ...modulePaths.map((path) => file(`modules/${basename(path)}`, readFileSync(path))),
-    file('init', Buffer.from(INIT(modulePaths.map((path) => basename(path))))),
+    file(
+      'init',
+      Buffer.from(
+        INIT(
+          modulePaths.map((path) => basename(path)),
+          busyboxPath,
+        ),
+      ),
+    ),
   ]);
 }
 

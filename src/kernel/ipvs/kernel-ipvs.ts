@@ -1,3 +1,5 @@
+import { PodnetError } from '../../model/errors.ts';
+import { isErrno } from '../ffi.ts';
 import { type GenericNetlink, openGenericNetlink } from '../netlink/generic.ts';
 import type { Netns } from '../netns.ts';
 import {
@@ -21,10 +23,33 @@ import {
 
 /**
  * Opens the door in `netns`, the calling thread's own unless told.
- * @throws PodnetError `kernel-lacks` when this kernel has no IPVS
+ * @throws PodnetError `kernel-lacks` when this kernel has no IPVS, or allows it to root of the machine only
  */
 export function openIpvs(options: { readonly netns?: Netns } = {}): Ipvs {
-  return new KernelIpvs(openGenericNetlink(IPVS_FAMILY, options));
+  const ipvs = new KernelIpvs(openGenericNetlink(IPVS_FAMILY, options));
+  try {
+    requirePermission(ipvs);
+    return ipvs;
+  } catch (error) {
+    ipvs.close();
+    throw error;
+  }
+}
+
+/** Tries something that changes nothing. */
+function requirePermission(ipvs: Ipvs): void {
+  try {
+    ipvs.apply([{ verb: 'delete', key: { mark: 0xffff_ffff, family: 4 } }]);
+  } catch (error) {
+    if (isErrno(error, 'ESRCH')) return;
+    if (!isErrno(error, 'EPERM')) throw error;
+    throw new PodnetError('This kernel does not let user namespaces have IPVS', {
+      code: 'kernel-lacks',
+      where: 'IPVS in a user namespace',
+      fix: 'Run as root outside of user namespaces, which the lab never is, or use another backend for Services.',
+      cause: error,
+    });
+  }
 }
 
 class KernelIpvs implements Ipvs {

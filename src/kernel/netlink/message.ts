@@ -190,6 +190,16 @@ export class MessageWriter {
     return this;
   }
 
+  /** An attribute of so many zeros, to be filled in at once: see `buffer`. Returns where they begin. */
+  attrZeros(type: number, size: number): number {
+    return this.#attribute(type, size);
+  }
+
+  /** Good until the next thing is written, which may move it. */
+  get buffer(): Buffer {
+    return this.#buffer;
+  }
+
   /** An attribute made of what `body` writes, marked NLA_F_NESTED. */
   attrNested(type: number, body: () => void): this {
     const mark = this.openNest(type);

@@ -1,6 +1,6 @@
 import { MAX_ATTRIBUTE_LENGTH, MessageWriter, type NetlinkMessage } from '../netlink/message.ts';
 import type { DataValue } from './datatypes.ts';
-import { type Field, bounds, fieldsLength, keyFields, writeFields } from './fields.ts';
+import { bounds, fieldsLength, keyFields, writeFields } from './fields.ts';
 import {
   DATA,
   ELEM,
@@ -72,30 +72,27 @@ function elementWriter(set: NftSet | NftMap): (out: MessageWriter, element: Elem
   if (interval && key.some(({ order }) => order === 'host')) {
     throw new RangeError(`Intervals of ${key.map(({ type }) => type).join(' . ')} are not supported`);
   }
+  const dataLength = data === undefined ? 0 : fieldsLength(data);
   return (out, element) => {
-    const start = new Uint8Array(keyLength);
+    const nest = out.openNest(LIST_ELEM);
     let end: Uint8Array | undefined;
     if (interval) {
       const both = element.key.map(bounds);
-      end = new Uint8Array(keyLength);
-      writeFields(
-        start,
-        0,
-        both.map(([from]) => from),
-        key,
-      );
-      writeFields(
-        end,
-        0,
-        both.map(([, to]) => to),
-        key,
-      );
+      const from = both.map(([first]) => first);
+      const to = both.map(([, last]) => last);
+      const at = openValue(out, ELEM.KEY, keyLength);
+      writeFields(out.buffer, at, from, key);
+      if (key.length === 1) {
+        end = new Uint8Array(keyLength);
+        writeFields(end, 0, to, key);
+      } else {
+        const atEnd = openValue(out, ELEM.KEY_END, keyLength);
+        writeFields(out.buffer, atEnd, to, key);
+      }
     } else {
-      writeFields(start, 0, element.key as readonly (string | number | Uint8Array)[], key);
+      const at = openValue(out, ELEM.KEY, keyLength);
+      writeFields(out.buffer, at, element.key as readonly DataValue[], key);
     }
-    const nest = out.openNest(LIST_ELEM);
-    writeValue(out, ELEM.KEY, start);
-    if (end !== undefined && key.length > 1) writeValue(out, ELEM.KEY_END, end);
     if (element.value !== undefined) {
       if ('kind' in element.value) {
         const { value } = element;
@@ -103,31 +100,29 @@ function elementWriter(set: NftSet | NftMap): (out: MessageWriter, element: Elem
       } else if (objects) {
         out.attrString(ELEM.OBJREF, objectName(element.value));
       } else if (data !== undefined) {
-        writeValue(out, ELEM.DATA, dataBytes(element.value, data));
+        const at = openValue(out, ELEM.DATA, dataLength);
+        writeFields(out.buffer, at, element.value, data);
       }
     }
     if (element.timeoutMs !== undefined) out.attrU64be(ELEM.TIMEOUT, BigInt(element.timeoutMs));
     if (element.comment !== undefined) out.attrBytes(ELEM.USERDATA, commentUserData(element.comment));
     out.closeNest(nest);
-    if (end !== undefined && key.length === 1 && increment(end)) {
+    if (end !== undefined && increment(end)) {
       const closing = out.openNest(LIST_ELEM);
       out.attrU32be(ELEM.FLAGS, ELEM_INTERVAL_END);
-      writeValue(out, ELEM.KEY, end);
+      const at = openValue(out, ELEM.KEY, keyLength);
+      out.buffer.set(end, at);
       out.closeNest(closing);
     }
   };
 }
 
-function dataBytes(values: readonly DataValue[], fields: readonly Field[]): Uint8Array {
-  const bytes = new Uint8Array(fieldsLength(fields));
-  writeFields(bytes, 0, values, fields);
-  return bytes;
-}
-
-function writeValue(out: MessageWriter, type: number, bytes: Uint8Array): void {
+/** An attribute around DATA.VALUE of so many bytes; returns where they begin. */
+function openValue(out: MessageWriter, type: number, length: number): number {
   const nest = out.openNest(type);
-  out.attrBytes(DATA.VALUE, bytes);
+  const at = out.attrZeros(DATA.VALUE, length);
   out.closeNest(nest);
+  return at;
 }
 
 /** Of an element of a map of counters. Throws RangeError for anything but one name. */

@@ -139,14 +139,19 @@ function writeNumber(
   value: number,
   { type, length, order }: Field,
 ): void {
-  if (!Number.isInteger(value) || value < 0 || value >= 2 ** (8 * Math.min(length, 6))) {
+  if (!Number.isInteger(value) || value < 0 || value >= limitOf(length)) {
     throw unreadable(String(value), type);
   }
   let rest = value;
   for (let index = 0; index < length; index++) {
     target[offset + (order === 'big' ? length - 1 - index : index)] = rest & 0xff;
-    rest = Math.floor(rest / 256);
+    rest = length > 4 ? Math.floor(rest / 256) : rest >>> 8;
   }
+}
+
+/** The first number that does not fit so many bytes; beyond six, that a number cannot hold exactly. */
+function limitOf(length: number): number {
+  return length < 4 ? 1 << (8 * length) : 2 ** (8 * Math.min(length, 6));
 }
 
 /** The number of a name of the type, or of decimal digits. */

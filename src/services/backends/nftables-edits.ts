@@ -103,11 +103,19 @@ export class Uses<Key> {
   }
 }
 
+/** An element and how many parts of the plan want it, now and when it was last settled. */
+interface SharedElement {
+  readonly element: Element;
+  wanted: number;
+  isHeld: boolean;
+  isTouched: boolean;
+}
+
 /** A set whose elements several parts of the plan may want at once. */
 export class SharedSet {
   readonly set: NftSet;
-  readonly #uses = new Uses<string>();
-  readonly #elements = new Map<string, Element>();
+  readonly #elements = new Map<string, SharedElement>();
+  #touched: string[] = [];
 
   constructor(set: NftSet) {
     this.set = set;
@@ -115,24 +123,33 @@ export class SharedSet {
 
   change(element: Element, by: 1 | -1): void {
     const text = elementText(element);
-    if (!this.#elements.has(text)) this.#elements.set(text, element);
-    this.#uses.change(text, by);
+    let shared = this.#elements.get(text);
+    if (shared === undefined) {
+      shared = { element, wanted: 0, isHeld: false, isTouched: false };
+      this.#elements.set(text, shared);
+    }
+    shared.wanted += by;
+    if (shared.isTouched) return;
+    shared.isTouched = true;
+    this.#touched.push(text);
   }
 
+  /** Puts in what is wanted by now and takes out what is not any more. */
   settle(edits: ElementEdits): void {
-    const { come, gone } = this.#uses.settle();
-    for (const text of gone) {
-      const element = this.#elements.get(text);
-      if (element !== undefined) edits.take(this.set, element);
-      this.#elements.delete(text);
+    for (const text of this.#touched) {
+      const shared = this.#elements.get(text);
+      if (shared === undefined) continue;
+      const { element, wanted, isHeld } = shared;
+      if (isHeld && wanted === 0) edits.take(this.set, element);
+      if (!isHeld && wanted > 0) edits.put(this.set, element);
+      if (wanted === 0) this.#elements.delete(text);
+      shared.isHeld = wanted > 0;
+      shared.isTouched = false;
     }
-    for (const text of come) {
-      const element = this.#elements.get(text);
-      if (element !== undefined) edits.put(this.set, element);
-    }
+    this.#touched = [];
   }
 
   *elements(): Generator<PlacedElement> {
-    for (const element of this.#elements.values()) yield [this.set, element];
+    for (const { element } of this.#elements.values()) yield [this.set, element];
   }
 }

@@ -2,7 +2,7 @@ import type { Netns } from '../kernel/netns.ts';
 import { PodnetError, errorMessage } from '../model/errors.ts';
 import { hostPort } from '../services/plan.ts';
 import { openFlow, type FlowReply } from './flow.ts';
-import { openTap, type SeenPacket, type Tap } from './tap.ts';
+import { openTap, type SeenPacket, type Tap, type TapOptions } from './tap.ts';
 import type { HopPacket, Place, Protocol, Trace } from './trace.ts';
 
 /** One pass of the packet through a namespace, as its kernel saw it. */
@@ -80,7 +80,7 @@ export async function observe({
   const flow = openFlow(sourceNetns, { protocol, source: sender.packet.source });
   try {
     for (const [place, netns] of placesToWatch(trace, { nodes, pods })) {
-      taps.push(openTap(place, netns, { protocol, sourcePort: flow.sourcePort }));
+      taps.push(openTap(place, netns, { protocol, sourcePort: flow.sourcePort, ...masqueradeOf(trace) }));
     }
     const started = performance.now();
     const reply = await flow.send(trace.aim, timeoutMs);
@@ -115,6 +115,13 @@ function closeAll(taps: readonly Tap[]): void {
       // The table went with its namespace.
     }
   }
+}
+
+/** What a masquerade on the way leaves to know the flow by: iptables' takes a random source port. */
+function masqueradeOf({ hops, endpoints }: Trace): Pick<TapOptions, 'masqueraded'> {
+  const [first, ...rest] = new Set(hops.map(({ packet }) => packet.source));
+  if (first === undefined || rest.length === 0) return {};
+  return { masqueraded: { sources: rest, ports: [...new Set(endpoints.map(({ port }) => port))] } };
 }
 
 function placesToWatch(
@@ -166,9 +173,16 @@ function keyOf({ kind, namespace = '', name }: Place): string {
 
 /** The source first, then the nodes, then pods that received it; of each kind by how often it had been forwarded. */
 function inOrder(taps: readonly Tap[]): ObservedPlace[] {
+  const seen = taps.flatMap(({ packets }) => packets());
+  const portsOfFlow = new Set(
+    seen.filter(({ hasOtherPort }) => hasOtherPort !== true).map(({ packet }) => packet.sourcePort),
+  );
   return taps
     .flatMap(({ place, packets }) =>
-      visits(packets()).map((visit) => ({ visit, observed: summarize(place, visit) })),
+      visits(packets().filter(({ packet }) => portsOfFlow.has(packet.sourcePort))).map((visit) => ({
+        visit,
+        observed: summarize(place, visit),
+      })),
     )
     .toSorted((a, b) => rankOf(a.observed) - rankOf(b.observed) || ttlOf(b.visit) - ttlOf(a.visit))
     .map(({ observed }) => observed);

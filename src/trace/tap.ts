@@ -1,6 +1,6 @@
 import type { Netns } from '../kernel/netns.ts';
 import { add, destroy } from '../kernel/nftables/commands.ts';
-import { meta, th } from '../kernel/nftables/expressions.ts';
+import { ip, ip6, meta, th } from '../kernel/nftables/expressions.ts';
 import { type NftTrace, type NftTraceEvent, openNftTrace } from '../kernel/nftables/nft-trace.ts';
 import { type Nftables, openNftables } from '../kernel/nftables/nftables.ts';
 import { chain, type Hook, rule, table } from '../kernel/nftables/objects.ts';
@@ -15,6 +15,8 @@ export interface SeenPacket {
   readonly outputInterface?: string;
   readonly packet: HopPacket;
   readonly timeToLive: number;
+  /** Only its addresses are the flow's: another namespace has to tell whether the flow got that port. */
+  readonly hasOtherPort?: true;
   /** Of other tables' rules since the hook before. */
   readonly verdicts: readonly string[];
 }
@@ -40,12 +42,15 @@ const HOOKS = [
   { hook: 'postrouting', priority: 350 },
 ] as const;
 
+export interface TapOptions {
+  readonly protocol: Protocol;
+  readonly sourcePort: number;
+  /** As whom the flow comes, and to which ports, where a masquerade may have given it another source port. */
+  readonly masqueraded?: { readonly sources: readonly string[]; readonly ports: readonly number[] };
+}
+
 /** Marks and reports the packets that have the source port; answers have it as their destination and stay unseen. */
-export function openTap(
-  place: Place,
-  netns: Netns,
-  { protocol, sourcePort }: { protocol: Protocol; sourcePort: number },
-): Tap {
+export function openTap(place: Place, netns: Netns, { protocol, sourcePort, masqueraded }: TapOptions): Tap {
   const { nftables, rtnl, monitor } = openDoors(netns);
   const packets: SeenPacket[] = [];
   const ours = new Set<number>();
@@ -78,7 +83,9 @@ export function openTap(
       }
       if (port === sourcePort) ours.add(event.packetId);
       // A masquerade may have changed the port on the way out, but it is the packet that came in.
-      else if (!ours.has(event.packetId)) return;
+      const isOurs = ours.has(event.packetId);
+      const { sources = [], ports = [] } = masqueraded ?? {};
+      if (!isOurs && !(sources.includes(source) && ports.includes(destinationPort))) return;
       const input = nameOf(event.inputInterface).name;
       const output = nameOf(event.outputInterface).name;
       packets.push({
@@ -87,6 +94,7 @@ export function openTap(
         ...(output !== undefined && { outputInterface: output }),
         packet: { source, sourcePort: port ?? sourcePort, destination, destinationPort },
         timeToLive: timeToLive(event.networkHeader),
+        ...(!isOurs && { hasOtherPort: true }),
         verdicts,
       });
       verdicts = [];
@@ -107,11 +115,21 @@ export function openTap(
     const chains = HOOKS.map(({ hook, priority }) =>
       chain(TRACE_TABLE, hook, { base: { type: 'filter', hook, priority } }),
     );
-    const flow = [match(meta.l4proto, '==', protocol), match(th.sport, '==', sourcePort)];
+    const flows = [
+      [match(meta.l4proto, '==', protocol), match(th.sport, '==', sourcePort)],
+      ...(masqueraded?.sources ?? []).map((source) => [
+        match(source.includes(':') ? ip6.saddr : ip.saddr, '==', source),
+        match(meta.l4proto, '==', protocol),
+        match(th.dport, 'in', [...(masqueraded?.ports ?? [])]),
+      ]),
+    ];
     nftables.apply([
       destroy(TRACE_TABLE),
       add(TRACE_TABLE),
-      ...chains.flatMap((each) => [add(each), add(rule(each, [...flow, assign(meta.nftrace, 1)]))]),
+      ...chains.flatMap((each) => [
+        add(each),
+        ...flows.map((flow) => add(rule(each, [...flow, assign(meta.nftrace, 1)]))),
+      ]),
     ]);
   } catch (error) {
     close();

@@ -1,7 +1,7 @@
 /** The container's end of an attachment: what is set up there, applied, and checked. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Netns, withNetns } from '../../kernel/netns.ts';
-import type { AddressSpec, Route, RouteSpec, Rtnl } from '../../kernel/rtnl/rtnl.ts';
+import type { AddressSpec, Route, RouteSpec, Rtnl, RtnlChanges } from '../../kernel/rtnl/rtnl.ts';
 import { bits, formatCidr, formatIp, parseCidr, parseIp, tryParseCidr } from '../../model/ip.ts';
 import { CniError } from '../spec/error.ts';
 import type { CniIp, CniRoute } from '../spec/result.ts';
@@ -87,25 +87,34 @@ export async function applyContainerEnd(
   const { addresses, routes, detectDuplicates } = end;
   const hasIpv6 = addresses.some(({ address }) => familyOf(address) === 6);
   setContainerSysctls(netns, end, hasIpv6);
-  const add = (family: 4 | 6): void => {
-    rtnl.batch((to) => {
-      if (family === 6) to.setLink(link, { up: true });
-      for (const spec of addresses) {
-        if (familyOf(spec.address) !== family) continue;
-        to.addAddress({ link, ...spec, ...(family === 6 && { noDad: !detectDuplicates }) });
-      }
-    });
+  const addAddresses = (to: RtnlChanges, family: 4 | 6): void => {
+    for (const spec of addresses) {
+      if (familyOf(spec.address) !== family) continue;
+      to.addAddress({ link, ...spec, ...(family === 6 && { noDad: !detectDuplicates }) });
+    }
   };
-  add(4);
-  add(6);
-  if (hasIpv6 && detectDuplicates) await duplicatesDetected(rtnl, link);
-  rtnl.batch((to) => {
+  const addInterface = (to: RtnlChanges): void => {
+    addAddresses(to, 4);
+    to.setLink(link, { up: true });
+    addAddresses(to, 6);
+  };
+  const addRoutes = (to: RtnlChanges): void => {
     for (const route of routes)
       to.replaceRoute({
         ...route,
         link,
         ...(route.nextHops && { nextHops: route.nextHops.map((hop) => ({ ...hop, link })) }),
       });
+  };
+  if (hasIpv6 && detectDuplicates) {
+    rtnl.batch(addInterface);
+    await duplicatesDetected(rtnl, link);
+    rtnl.batch(addRoutes);
+    return;
+  }
+  rtnl.batch((to) => {
+    addInterface(to);
+    addRoutes(to);
   });
 }
 

@@ -132,9 +132,14 @@ function vlanInterface(
   throw new CniError(`Interface ${name} vanished while it was set up`, { code: CONFLICT });
 }
 
+/** Whether there is more to limit the port than what one change of it does. */
+function isLimited({ port, checkMac }: Pick<BridgePlan, 'port' | 'checkMac'>): boolean {
+  return checkMac || port.leaveDefaultVlan || port.vlans.length > 0;
+}
+
 /** Makes the pair: everything that limits the port is in force before it is up. */
 export function applyPort(
-  plan: Pick<BridgePlan, 'port' | 'bridge' | 'container'>,
+  plan: Pick<BridgePlan, 'port' | 'bridge' | 'container' | 'checkMac'>,
   bridge: Link,
   doors: { readonly node: Rtnl; readonly container: ContainerDoors },
 ): Veth {
@@ -158,6 +163,7 @@ export function applyPort(
       alias: port.alias,
       group: 0,
       ...((hairpin || isolated) && { bridgePort: { hairpin, isolated } }),
+      ...(!isLimited(plan) && { up: true }),
     });
     if (port.leaveDefaultVlan) to.deleteBridgeVlan({ link: index, first: 1 });
     for (const vlan of port.vlans) to.addBridgeVlan({ link: index, ...vlan });
@@ -167,11 +173,11 @@ export function applyPort(
 
 /** Lets the packets flow. */
 export async function applyInterfaces(
-  plan: Pick<BridgePlan, 'container'>,
+  plan: Pick<BridgePlan, 'container' | 'port' | 'checkMac'>,
   veth: Veth,
   doors: { readonly node: Rtnl; readonly container: ContainerDoors },
 ): Promise<void> {
-  doors.node.setLink(veth.host.index, { up: true });
+  if (isLimited(plan)) doors.node.setLink(veth.host.index, { up: true });
   if (!plan.container.up) return;
   await applyContainerEnd(plan.container, { ...doors.container, link: veth.container.index });
 }

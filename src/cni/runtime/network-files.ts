@@ -10,8 +10,6 @@ import { extname, join } from 'node:path';
 import { PodnetError, errorMessage } from '../../model/errors.ts';
 import { type NetworkConfigList, parseNetworkConfigList, parsePluginConfig } from '../spec/config.ts';
 
-export const DEFAULT_NETWORK_DIRECTORY = '/etc/cni/net.d';
-
 export interface BrokenFile {
   readonly file: string;
   readonly reason: string;

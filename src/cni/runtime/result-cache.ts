@@ -9,8 +9,6 @@ import { isContainerId, isInterfaceName } from '../spec/environment.ts';
 import { CniError, cniErrorCodes } from '../spec/error.ts';
 import { type JsonObject, fieldsOf, isJsonObject, parseJsonObject } from '../spec/json.ts';
 
-export const DEFAULT_CACHE_DIRECTORY = '/var/lib/cni';
-
 const KIND = 'cniCacheV1';
 
 export interface AttachmentKey {

@@ -12,8 +12,6 @@ import { type ContainerAttachment, type PluginCalls, createPluginCalls } from '.
 import { type PluginVersions, versionForAll } from './plugin-versions.ts';
 import { type AttachmentKey, type ResultCache, createResultCache } from './result-cache.ts';
 
-export const DEFAULT_PLUGIN_DIRECTORY = '/opt/cni/bin';
-
 export interface CniRuntimeOptions {
   /** Searched in order. */
   readonly pluginDirectories: readonly string[];

@@ -68,16 +68,6 @@ export function encodeAnswer({ exitCode, stdout }: { exitCode: number; stdout: s
   return frame([Buffer.from([exitCode]), Buffer.from(stdout)]);
 }
 
-/** @throws RangeError for bytes that are no whole answer */
-export function decodeAnswer(bytes: Buffer): { exitCode: number; stdout: string } {
-  const isWhole =
-    bytes.length > HEADER_BYTES &&
-    bytes.subarray(0, MAGIC.length).equals(MAGIC) &&
-    bytes.readUInt32BE(4) === bytes.length - HEADER_BYTES;
-  if (!isWhole) throw new RangeError('Not a whole CNI answer');
-  return { exitCode: bytes.readUInt8(HEADER_BYTES), stdout: bytes.toString('utf8', HEADER_BYTES + 1) };
-}
-
 function frame(body: readonly Buffer[]): Buffer {
   const header = Buffer.alloc(HEADER_BYTES);
   MAGIC.copy(header);

@@ -1,14 +1,6 @@
 /** CNI_ARGS: `KEY=VALUE;KEY=VALUE`. */
 import { CniError, cniErrorCodes } from './error.ts';
 
-/** What the Kubernetes runtimes pass. */
-export const kubernetesArgs = [
-  'K8S_POD_NAMESPACE',
-  'K8S_POD_NAME',
-  'K8S_POD_INFRA_CONTAINER_ID',
-  'K8S_POD_UID',
-] as const;
-
 /** Accepts everything that is not known, when its value is true. */
 const IGNORE_UNKNOWN = 'IgnoreUnknown';
 

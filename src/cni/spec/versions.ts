@@ -31,8 +31,3 @@ export function isCniCommand(text: string): text is CniCommand {
 export function isAtLeast(version: CniVersion, since: CniVersion): boolean {
   return cniVersions.indexOf(version) >= cniVersions.indexOf(since);
 }
-
-/** The latest version that podnet and the given list have in common. */
-export function latestCommonVersion(others: readonly string[]): CniVersion | undefined {
-  return cniVersions.findLast((version) => others.includes(version));
-}

@@ -35,6 +35,8 @@ export interface TraceObjects {
   readonly mtuBytes?: number;
   /** Of a machine on the nodes' network that is no node; addresses of documentation unless told. */
   readonly worldAddresses?: readonly string[];
+  /** The node that tells the world it has an address that is not its own; nobody does unless told. */
+  readonly announcerOf?: (address: string) => Node | undefined;
   /** `routed` unless told. */
   readonly linkMode?: LinkMode;
   /** The node's interface towards a pod, where it is known: its end of the pod's link, or the bridge. */

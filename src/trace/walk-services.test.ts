@@ -8,6 +8,8 @@ import { tracePacket } from './walk.ts';
 
 const ports = [{ name: 'http', port: 80, nodePort: 30_080 }];
 const WORLD = '172.18.0.254';
+/** Of a load balancer, by way of the first node. */
+const ANNOUNCED = '203.0.113.30';
 
 /** The Service `shop` with a pod on each node, as this spec says. */
 function view(spec: Service['spec'], status?: Service['status'], change: Partial<EndpointSlice> = {}) {
@@ -28,6 +30,7 @@ function view(spec: Service['spec'], status?: Service['status'], change: Partial
   return createTraceView({
     ...objects,
     worldAddresses: [WORLD],
+    announcerOf: (address) => (address === ANNOUNCED ? objects.nodes[0] : undefined),
     services: [...objects.services, shop],
     endpointSlices: [...objects.endpointSlices, shopSlice],
   });
@@ -107,14 +110,24 @@ test('tracePacket: external IPs and load balancers, with their source ranges', (
     steps(tracePacket(external, { source: 'client', destination: '203.0.113.20' })).join('\n'),
     /node-1 dnat 10\.244\.1\.5>10\.244\.1\.6:8080/u,
   );
-  const status = { loadBalancer: { ingress: [{ ip: '203.0.113.30' }] } };
+  const status = { loadBalancer: { ingress: [{ ip: ANNOUNCED }] } };
   const open = view({ type: 'LoadBalancer' }, status);
   const [first] = steps(tracePacket(open, { source: 'world', destination: 'svc/shop' }));
-  assert.equal(first, `world send ${WORLD}>203.0.113.30:80`);
+  assert.equal(first, `world send ${WORLD}>${ANNOUNCED}:80`);
   const closed = view({ type: 'LoadBalancer', loadBalancerSourceRanges: ['192.0.2.0/24'] }, status);
-  const refused = tracePacket(closed, { source: 'world', destination: '203.0.113.30' });
+  const refused = tracePacket(closed, { source: 'world', destination: ANNOUNCED });
   assert.equal(refused.outcome, 'dropped');
   assert.equal(refused.hops.at(-1)?.decidedBy?.field, 'spec.loadBalancerSourceRanges');
+});
+
+test('tracePacket: nobody in the world gets to an address that nobody announces', () => {
+  const lost = tracePacket(view({ externalIPs: ['203.0.113.20'] }), {
+    source: 'world',
+    destination: '203.0.113.20',
+  });
+  assert.equal(lost.outcome, 'rejected');
+  assert.deepEqual(steps(lost), [`world reject ${WORLD}>203.0.113.20:80`]);
+  assert.match(lost.hops[0]?.summary ?? '', /nobody announces it/u);
 });
 
 test('tracePacket: affinity, zones and an unexposed Service', () => {

@@ -146,24 +146,29 @@ class Walk {
     });
   }
 
-  /** From beside the cluster: to the node that has the address, or to one that stands for it. */
+  /** From beside the cluster: to the node that has the address, or that says so. */
   #leaveWorld(): Trace['outcome'] {
     const { destination } = this.#packet;
+    const place: Place = { kind: 'outside', name: 'world' };
     const owner = this.#view.nodeByAddress(destination);
-    const node = owner ?? this.#view.nodes[0];
-    if (node === undefined) throw unknownNextHop(destination);
-    this.#add(
-      { kind: 'outside', name: 'world' },
-      {
-        action: 'send',
-        summary: `to ${nameOf(node)}`,
-        decidedBy: nodeAddressDecision(node, ownAddress(node, destination)),
-        explain:
-          owner === undefined
-            ? `Which node gets ${destination} is for routes outside the cluster to say; here ${nameOf(node)} does.`
-            : `${destination} is the address of ${nameOf(node)}, on the network the nodes share with the world.`,
-      },
-    );
+    const node = owner ?? this.#view.announcerOf?.(destination);
+    if (node === undefined) {
+      this.#add(place, {
+        action: 'reject',
+        summary: `no way to ${destination}: nobody announces it`,
+        explain: `${destination} is no address of a node's own. Which node gets what is sent there is for routes outside the cluster to say, and there is none: an external IP or a load balancer's address needs somebody who announces it.`,
+      });
+      return 'rejected';
+    }
+    this.#add(place, {
+      action: 'send',
+      summary: `to ${nameOf(node)}`,
+      decidedBy: nodeAddressDecision(node, ownAddress(node, destination)),
+      explain:
+        owner === undefined
+          ? `${nameOf(node)} announces ${destination} to the world.`
+          : `${destination} is the address of ${nameOf(node)}, on the network the nodes share with the world.`,
+    });
     return this.#arrive({ node, input: 'eth0', client: 'outside' });
   }
 

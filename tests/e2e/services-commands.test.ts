@@ -133,7 +133,8 @@ test('trace agrees with the kernel on node ports, from the world, nodes and pods
   }
 });
 
-test('healthCheckNodePort tells a load balancer whether the node has an endpoint', { skip }, async () => {
+test('healthCheckNodePort tells a load balancer whether the node has an endpoint', { skip }, async (t) => {
+  if (!hasProgram('curl')) return t.skip('curl is not installed');
   const port = (
     await cluster.kubectl('get', 'service', 'local', '-o', 'jsonpath={.spec.healthCheckNodePort}')
   ).trim();

@@ -9,6 +9,7 @@ import { gunzipSync } from 'node:zlib';
 
 import { createTestServer, podManifest, testPki, type TestServer } from './fixture.ts';
 import type { Loose } from './json-value.ts';
+import { openStore, type StoredObject } from './storage/store.ts';
 
 const admin = testPki.issue({ commonName: 'admin', organizations: ['system:masters'] });
 const guest = testPki.issue({ commonName: 'guest' });
@@ -315,4 +316,61 @@ test('a server opened again on its file keeps objects and addresses', async (t) 
     spec: { clusterIP, ports: [{ port: 80 }] },
   });
   assert.match(String(taken.body.message), /provided IP is already allocated/);
+});
+
+test('a server opened again takes note of addresses and ports that only objects tell of', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'podnet-api-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const databasePath = join(directory, 'state.db');
+  const path = '/api/v1/namespaces/default/services';
+  const options = { databasePath, serviceCidr: '10.96.0.0/29', nodePortRange: '30000-30003' };
+  const first = createTestServer(options);
+  await first.send('POST', path, {
+    metadata: { name: 'kept' },
+    spec: { type: 'NodePort', ports: [{ port: 80 }] },
+  });
+  const { body: kept } = await first.send('GET', `${path}/kept`);
+  await first.server.close();
+  // As whoever restores a database by hand leaves it.
+  const store = openStore({ path: databasePath });
+  const spec = kept['spec'] as Loose;
+  const held = new Set([String(spec['clusterIP']), '10.96.0.1']);
+  const clusterIP = [2, 3, 4].map((host) => `10.96.0.${host}`).find((each) => !held.has(each)) ?? '';
+  const [port] = spec['ports'] as Loose[];
+  const nodePort = [30_000, 30_001].find((each) => each !== port?.['nodePort']) ?? 0;
+  const key = { storage: 'services', namespace: 'default' };
+  const found = store.get({ ...key, name: 'kept' });
+  assert.ok(found);
+  const unknown: StoredObject & { spec: Loose } = {
+    ...found,
+    metadata: { ...found.metadata, name: 'unknown', uid: 'a0000000-0000-4000-8000-000000000000' },
+    spec: { ...spec, clusterIP, clusterIPs: [clusterIP], ports: [{ ...port, nodePort }] },
+  };
+  store.put({ ...key, name: 'unknown' }, unknown);
+  store.close();
+
+  await using second = createTestServer(options);
+  const chosen = await second.send('POST', path, {
+    metadata: { name: 'thief' },
+    spec: { clusterIP, ports: [{ port: 80 }] },
+  });
+  assert.match(String(chosen.body.message), /provided IP is already allocated/u);
+  const taken = await second.send('POST', path, {
+    metadata: { name: 'thief' },
+    spec: { type: 'NodePort', ports: [{ port: 80, nodePort }] },
+  });
+  assert.match(String(taken.body.message), /provided port is already allocated/u);
+  const given: unknown[] = [clusterIP, ...held];
+  const ports: unknown[] = [nodePort, port?.['nodePort']];
+  for (const name of ['a', 'b']) {
+    const { body } = await second.send('POST', path, {
+      metadata: { name },
+      spec: { type: 'NodePort', ports: [{ port: 80 }] },
+    });
+    const made = body['spec'] as Loose;
+    given.push(made['clusterIP']);
+    ports.push((made['ports'] as Loose[])[0]?.['nodePort']);
+  }
+  assert.equal(new Set(given).size, 5, given.join());
+  assert.equal(new Set(ports).size, 4, ports.join());
 });

@@ -26,3 +26,24 @@ test('createRefusalEvents tells of each refusal once, and again when it comes ba
   events.changed(compiler.takeChange(), compiler.plan);
   assert.deepEqual(texts, [told, told]);
 });
+
+test('createRefusalEvents tells the younger of two Services with the same node port', () => {
+  const compiler = createServiceCompiler();
+  const texts: string[] = [];
+  const events = createRefusalEvents({
+    nodeName: 'node-1',
+    record: ({ kind, key }, { message }) => texts.push(`${kind} ${key}: ${message}`),
+  });
+  for (const [name, ip] of [
+    ['elder', '10.96.0.1'],
+    ['younger', '10.96.0.2'],
+  ] as const) {
+    const ports = [{ port: 80, nodePort: 30_080 }];
+    compiler.setService(testService(name, ip, [], { type: 'NodePort', ports }));
+  }
+  compiler.takeChange();
+  events.planned(compiler.plan);
+  assert.deepEqual(texts, [
+    'Service default/younger: spec.ports[0].nodePort asks for node port 30080/tcp, which Service default/elder has had for longer: node node-1 leaves it out',
+  ]);
+});

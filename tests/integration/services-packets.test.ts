@@ -1,6 +1,9 @@
 /** What only time or the node itself can show of Services, with packets, on each backend this kernel can run. */
 import assert from 'node:assert/strict';
+import { closeSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
+import { AF, SOCK, accept, bind, connect, listen, socket } from '../../src/kernel/ffi-sockets.ts';
+import { withNetns } from '../../src/kernel/netns.ts';
 import { openRtnl } from '../../src/kernel/rtnl/rtnl.ts';
 import { errorMessage } from '../../src/model/errors.ts';
 import type { Service } from '../../src/model/objects.ts';
@@ -18,6 +21,27 @@ import { NODE, SERVER_PORT, type ServiceNode, facts, startServiceNode } from './
 
 const CLUSTER_IP = '10.96.0.1';
 const BALANCER = '198.51.100.1';
+
+const SCTP = 132;
+const SCTP_PORT = 9999;
+
+function hasSctp(): boolean {
+  try {
+    closeSync(socket(AF.INET, SOCK.STREAM, SCTP));
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** struct sockaddr_in. */
+function socketAddress(address: string, port: number): Buffer {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUInt16LE(AF.INET, 0);
+  bytes.writeUInt16BE(port, 2);
+  bytes.set(address.split('.').map(Number), 4);
+  return bytes;
+}
 
 for (const name of backendNames) {
   let skip: string | false = false;
@@ -84,6 +108,37 @@ for (const name of backendNames) {
       assert.equal(await answers(BALANCER, SERVER_PORT), 'one');
       load(balanced('Proxy'));
       assert.equal(await answers(BALANCER, SERVER_PORT), 'far');
+    });
+
+    test('SCTP reaches each endpoint', async (t) => {
+      if (!hasSctp()) return t.skip('This kernel has no SCTP: protocol 132 has no sockets');
+      const servers = [node.one, node.two].map(({ netns }) => {
+        const fd = withNetns(netns, () => socket(AF.INET, SOCK.STREAM | SOCK.NONBLOCK, SCTP));
+        bind(fd, socketAddress('0.0.0.0', SCTP_PORT));
+        listen(fd, 16);
+        return fd;
+      });
+      t.after(() => servers.forEach(closeSync));
+      const targets = [node.one, node.two].map(({ v4 }) => ({ address: v4, nodeName: 'node-1' }));
+      const port = { name: 'sctp', protocol: 'SCTP' } as const;
+      const service = testService('sctp', CLUSTER_IP, [{ ...port, port: 9 }]);
+      const slice = testSlice('sctp', 'a', [{ ...port, port: SCTP_PORT }], targets);
+      backend.sync(compile([service], [slice], { node: facts }));
+      const reached = new Set<number>();
+      const deadline = Date.now() + 20_000;
+      while (reached.size < servers.length && Date.now() < deadline) {
+        const client = withNetns(node.client.netns, () => socket(AF.INET, SOCK.STREAM | SOCK.NONBLOCK, SCTP));
+        connect(client, socketAddress(CLUSTER_IP, 9));
+        await new Promise((done) => setTimeout(done, 20));
+        for (const server of servers) {
+          const connection = accept(server);
+          if (connection < 0) continue;
+          reached.add(server);
+          closeSync(connection);
+        }
+        closeSync(client);
+      }
+      assert.equal(reached.size, servers.length);
     });
 
     test("an external IP that is the node's own stays the node's", async (t) => {

@@ -87,6 +87,10 @@ test(
       await served();
     });
     assert.doesNotMatch(await enter('node-1', 'nft', 'list', 'tables'), /podnet-services/u);
+    // The chains' masquerade takes a source port at random.
+    const { code, stdout } = await cluster.podnet('trace', 'world', 'node-2:30080', '--observe');
+    assert.equal(code, 0, stdout);
+    assert.match(stdout, /the kernel did the same/u);
 
     const choose = (name: string): Promise<string> => {
       const patch = `--patch=${JSON.stringify({ data: { 'service-backend': name } })}`;

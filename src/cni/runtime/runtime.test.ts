@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
@@ -10,6 +10,7 @@ import type { JsonObject } from '../spec/json.ts';
 import { type Plugin, type PluginDefinition, definePlugin } from '../spec/plugin.ts';
 import type { NetworkConfig } from '../spec/config.ts';
 import type { CniVersion } from '../spec/versions.ts';
+import { createResultCache } from './result-cache.ts';
 import { type CniRuntime, createCniRuntime } from './runtime.ts';
 
 interface Scene {
@@ -199,6 +200,18 @@ test('add refuses what is attached already, and containers and interfaces that c
       runtime.add(network(), { ...attachment, ...wrong }),
       throwsCni(cniErrorCodes.invalidEnvironment, /no container id|name of an interface/),
     );
+});
+
+test('what was attached and cannot be read is an error that says where', async (t) => {
+  const directory = mkdtempSync(join(tmpdir(), 'podnet-cache-'));
+  t.after(() => rmSync(directory, { recursive: true }));
+  const cache = createResultCache(directory);
+  mkdirSync(join(directory, 'results', 'net-c1-eth0'), { recursive: true });
+  assert.throws(() => cache.get({ network: 'net', containerId: 'c1', ifName: 'eth0' }), {
+    code: 'cni-cache-unreadable',
+    where: join(directory, 'results', 'net-c1-eth0'),
+  });
+  assert.equal(cache.get({ network: 'net', containerId: 'c2', ifName: 'eth0' }), undefined);
 });
 
 test('operations for one container wait for one another', async (t) => {

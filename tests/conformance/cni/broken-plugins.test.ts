@@ -56,5 +56,7 @@ suite('podnet cni test', () => {
     const report = await kit(install('silent', silent));
     assert.equal(report.failed, 1);
     assert.match(report.cases[0]?.reason ?? '', /first ADD failed: ADD ended with status 1/);
+    const broken = await kit(install('dies', '#!/bin/sh\necho no such module >&2\nexit 3\n'));
+    assert.equal(broken.cases[0]?.reason, 'VERSION ended with status 3 (no such module)');
   });
 });

@@ -1,4 +1,4 @@
-/** IPVS, under Debian's kernel where this machine's has none. */
+/** IPVS and SCTP, under Debian's kernel where this machine's has none. */
 import { test } from 'node:test';
 import { runTestsInVm } from '../vm/node-tests.ts';
 import { vmUnavailable } from '../vm/run-in-vm.ts';
@@ -13,17 +13,18 @@ const modules = [
 
 const skip = vmUnavailable() ?? false;
 
-test('IPVS under Debian’s kernel', { skip, timeout: 600_000 }, async (t) => {
+test('IPVS and SCTP under Debian’s kernel', { skip, timeout: 600_000 }, async (t) => {
   const probes = process.env['PODNET_VM_PROBES'];
   await runTestsInVm(t, {
     modules,
     testFiles: [
       'tests/integration/ipvs-kernel.test.ts',
       'tests/integration/services-switch.test.ts',
+      'tests/integration/services-packets.test.ts',
       'tests/e2e/support/ipvs-services.ts',
     ],
-    // Of the switches those that cannot be tried without IPVS.
-    pattern: 'Ipvs|ipvs',
+    // Of the switches those that cannot be tried without IPVS; SCTP on every backend.
+    pattern: 'Ipvs|ipvs|SCTP',
     ...(probes !== undefined && { environment: { PODNET_VM_PROBES: probes } }),
     timeoutMs: 590_000,
   });

@@ -78,7 +78,11 @@ for (const name of backendNames) {
       return (await askOnce(node.client.netns, { address, port })).replace(/ .*/u, '');
     }
 
-    test('a client that stayed away for longer than the timeout of its affinity is free again', async () => {
+    test('a client that stayed away for longer than the timeout of its affinity is free again', async (t) => {
+      if (name === 'ipvs')
+        return t.skip(
+          'IPVS remembers a client for as long as connections of its own are closing, and a minute more',
+        );
       const timeoutSeconds = 1;
       const spec = { sessionAffinity: 'ClientIP', sessionAffinityConfig: { clientIP: { timeoutSeconds } } };
       load(testService('web', CLUSTER_IP, [{ name: 'web', port: 80 }], spec), [node.one.v4, node.two.v4]);
@@ -107,7 +111,14 @@ for (const name of backendNames) {
       load(balanced('VIP'));
       assert.equal(await answers(BALANCER, SERVER_PORT), 'one');
       load(balanced('Proxy'));
-      assert.equal(await answers(BALANCER, SERVER_PORT), 'far');
+      // IPVS gives an address back once the connections that were made to it have ended.
+      const deadline = Date.now() + 20_000;
+      let answer = await answers(BALANCER, SERVER_PORT);
+      while (answer !== 'far' && name === 'ipvs' && Date.now() < deadline) {
+        await new Promise((done) => setTimeout(done, 100));
+        answer = await answers(BALANCER, SERVER_PORT);
+      }
+      assert.equal(answer, 'far');
     });
 
     test('SCTP reaches each endpoint', async (t) => {

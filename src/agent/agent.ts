@@ -106,7 +106,16 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
       ownNetwork = podNetwork;
       network.resolve(podNetwork);
       const factory = createBackendFactory({ netns, nftables, rtnl });
-      const { followers, close } = createServiceFollowers({ client, nodeName, netns, log });
+      const { followers, close } = createServiceFollowers({
+        client,
+        nodeName,
+        netns,
+        node: ownNode,
+        ...(config.services?.proxyHealthPort !== undefined && {
+          proxyHealthPort: config.services.proxyHealthPort,
+        }),
+        log,
+      });
       try {
         const serviceBackend = createSwitchingBackend({
           first: config.serviceBackend,
@@ -157,6 +166,9 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
             backend: serviceBackend,
             node: ownNode,
             nodes: allNodes,
+            ...(config.services?.nodePortAddresses && {
+              nodePortAddresses: config.services.nodePortAddresses,
+            }),
             localAddresses: config.clusterDns,
             followers,
             log,

@@ -5,6 +5,7 @@ import { PodnetError } from '../model/errors.ts';
 import { type IpFamily, tryParseCidr, tryParseIp } from '../model/ip.ts';
 import { type DnsConfig, parseDnsConfig } from './dns-config.ts';
 import { type BackendName, backendNames } from '../services/backends/switching.ts';
+import { type ServiceConfig, parseServiceConfig } from './service-config.ts';
 
 /** What every node's agent must know of its cluster and no object of Kubernetes says. */
 export interface ClusterConfig {
@@ -23,6 +24,7 @@ export interface ClusterConfig {
   readonly mtuBytes?: number;
   /** Of the cluster DNS; each setting may be left out. */
   readonly dns?: DnsConfig;
+  readonly services?: ServiceConfig;
 }
 
 /** Where it is kept: the ConfigMap `podnet` in `kube-system`, a key a setting. */
@@ -36,7 +38,7 @@ const keys = {
   linkMode: 'link-mode',
   serviceBackend: 'service-backend',
   mtuBytes: 'mtu',
-} as const satisfies Record<Exclude<keyof ClusterConfig, 'dns'>, string>;
+} as const satisfies Record<Exclude<keyof ClusterConfig, 'dns' | 'services'>, string>;
 
 /** The ConfigMap's `data` for a configuration. */
 export function configMapData(config: ClusterConfig): Record<string, string> {
@@ -111,6 +113,7 @@ export function parseClusterConfig(data: Readonly<Record<string, string>>): Clus
     linkMode: linkModes.find((mode) => mode === linkMode) ?? 'routed',
     serviceBackend: parseServiceBackend(data),
     dns: parseDnsConfig(data),
+    services: parseServiceConfig(data),
     ...(data[keys.mtuBytes] !== undefined && { mtuBytes: Number(setting(data, keys.mtuBytes, isMtu)) }),
   };
 }

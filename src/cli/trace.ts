@@ -51,6 +51,7 @@ export async function loadView(
     clusterDomain: config.clusterDomain,
     clusterDns: config.clusterDns,
     clusterCidrs: config.clusterCidrs,
+    ...(config.services?.nodePortAddresses && { nodePortAddresses: config.services.nodePortAddresses }),
     ...(worldAddresses && { worldAddresses }),
     linkMode: config.linkMode,
     hostInterface: ({ metadata }) =>

@@ -103,3 +103,13 @@ test('createProxyHealth answers healthz for the node and livez for the proxy', a
   assert.equal((await ask('/other'))[0], 404);
   health.stop?.();
 });
+
+test('createProxyHealth answers on every address when it is told none', async () => {
+  const health = createProxyHealth();
+  const server = await health.listen({ port: 0 });
+  const at = server.address();
+  const port = typeof at === 'object' ? at?.port : undefined;
+  for (const host of ['127.0.0.1', '127.0.0.2'])
+    assert.equal((await fetch(`http://${host}:${port}/livez`)).status, 200);
+  health.stop?.();
+});

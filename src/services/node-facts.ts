@@ -3,24 +3,34 @@ import { formatCidr, tryParseCidr } from '../model/ip.ts';
 import type { Node } from '../model/objects.ts';
 import type { NodeFacts } from './plan.ts';
 
-/** Node ports are served on all of a node's addresses unless told otherwise. */
-export const ALL_ADDRESSES: readonly string[] = ['0.0.0.0/0', '::/0'];
-
-/** What the plan must know of a node, as its Node object says it. */
-export function nodeFactsOf(node: Node, nodePortAddresses: readonly string[] = ALL_ADDRESSES): NodeFacts {
+/**
+ * What the plan must know of a node, as its Node object says it. Node ports are served on its first InternalIP of each
+ * IP family unless told which CIDRs.
+ */
+export function nodeFactsOf(node: Node, nodePortAddresses?: readonly string[]): NodeFacts {
   const { metadata, spec } = node;
   const zone = metadata?.labels?.['topology.kubernetes.io/zone'];
   const cidrs = spec?.podCIDRs ?? (spec?.podCIDR === undefined ? [] : [spec.podCIDR]);
+  const addresses = nodeAddresses(node);
   return {
     name: metadata?.name ?? '',
     ...(zone !== undefined && { zone }),
-    addresses: nodeAddresses(node),
+    addresses,
     podCidrs: cidrs.flatMap((text) => {
       const parsed = tryParseCidr(text);
       return parsed === undefined ? [] : [formatCidr(parsed.network)];
     }),
-    nodePortAddresses,
+    nodePortAddresses: nodePortAddresses ?? primaryOf(addresses),
   };
+}
+
+function primaryOf(addresses: readonly string[]): readonly string[] {
+  const first4 = addresses.find((address) => !address.includes(':'));
+  const first6 = addresses.find((address) => address.includes(':'));
+  return [
+    ...(first4 === undefined ? [] : [`${first4}/32`]),
+    ...(first6 === undefined ? [] : [`${first6}/128`]),
+  ];
 }
 
 /** The addresses of the nodes but one, in an order that does not depend on theirs. */

@@ -20,7 +20,7 @@ export interface ServiceProxyOptions {
   readonly node?: Pick<Informer<Node>, 'onChange' | 'synced'>;
   /** Of all nodes, run by whoever made it: no Service may take their addresses. */
   readonly nodes?: Pick<Informer<Node>, 'onChange' | 'synced'>;
-  /** CIDRs of the node's addresses that serve node ports; all of them unless told. */
+  /** CIDRs of the node's addresses that serve node ports; its first of each IP family unless told. */
   readonly nodePortAddresses?: readonly string[];
   /** Of the node's network namespace. */
   readonly nftables: Nftables;

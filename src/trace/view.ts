@@ -31,6 +31,8 @@ export interface TraceObjects {
   /** The addresses every node's DNS answers on, one of each IP family of the cluster. */
   readonly clusterDns: readonly string[];
   readonly clusterCidrs: readonly string[];
+  /** CIDRs of the node addresses that serve node ports; each node's first ones unless told. */
+  readonly nodePortAddresses?: readonly string[];
   /** Of the nodes' uplinks and the pods' links; 1500 unless told. */
   readonly mtuBytes?: number;
   /** Of a machine on the nodes' network that is no node; addresses of documentation unless told. */
@@ -85,7 +87,10 @@ export function createTraceView(objects: TraceObjects): TraceView {
         plan = compileServices(objects.services, objects.endpointSlices, {
           localAddresses: objects.clusterDns,
           ...(node && {
-            node: { ...nodeFactsOf(node), otherNodes: addressesOfOthers(objects.nodes, nodeName) },
+            node: {
+              ...nodeFactsOf(node, objects.nodePortAddresses),
+              otherNodes: addressesOfOthers(objects.nodes, nodeName),
+            },
           }),
         });
         servicePlans.set(nodeName, plan);

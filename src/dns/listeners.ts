@@ -2,6 +2,7 @@ import { createServer, type Socket } from 'node:net';
 
 import {
   addressKeyOf,
+  type DatagramPeer,
   openDatagramSocket,
   readSocketAddress,
   socketAddress,
@@ -59,7 +60,7 @@ export function listenUdp({ address, port, server }: ListenOptions): Listener {
     onError: failed.resolve,
     answer(message, length, out, peer) {
       let known: Client | undefined;
-      const client = (): Client => (known ??= readSocketAddress(peer.copy()));
+      const client = (): Client => (known ??= { address: addressText(peer), port: peer.port });
       const reply = server.respond(
         { message, length, transport: 'udp', family, client, clientKey: peer.addressKey },
         { out, transport: 'udp' },
@@ -91,6 +92,20 @@ export function listenUdp({ address, port, server }: ListenOptions): Listener {
       socket.close();
     },
   };
+}
+
+/** Clients' addresses as text, by key: a node's pods ask again and again. */
+const texts = new Map<number | string, string>();
+const MAX_TEXTS = 4096;
+
+function addressText(peer: DatagramPeer): string {
+  const { addressKey } = peer;
+  let text = texts.get(addressKey);
+  if (text === undefined) {
+    if (texts.size >= MAX_TEXTS) texts.clear();
+    texts.set(addressKey, (text = readSocketAddress(peer.copy()).address));
+  }
+  return text;
 }
 
 interface Connection {

@@ -21,6 +21,7 @@ export interface DatagramPeer {
   copy(): Buffer;
   /** Its address without the port, in a form that costs nothing: equal for equal addresses of one family only. */
   readonly addressKey: number | string;
+  readonly port: number;
 }
 
 export interface DatagramSocketOptions {
@@ -99,6 +100,16 @@ function probePath(fd: number, isIpv6: boolean): void {
   else setsockopt(fd, SOL.IP, MTU_DISCOVER.IP, MTU_DISCOVER.PROBE);
 }
 
+/** Beyond net.core.rmem_max and wmem_max where we may: a burst waits there while this thread does something else. */
+function setBuffer(fd: number, { force, ordinary }: { force: number; ordinary: number }): void {
+  try {
+    setsockopt(fd, SOL.SOCKET, force, KERNEL_BUFFER_BYTES);
+  } catch (error) {
+    if (!isErrno(error, 'EPERM')) throw error;
+    setsockopt(fd, SOL.SOCKET, ordinary, KERNEL_BUFFER_BYTES);
+  }
+}
+
 class BatchedSocket implements DatagramSocket {
   readonly port: number;
   readonly #fd: number;
@@ -117,8 +128,8 @@ class BatchedSocket implements DatagramSocket {
       if (name.readUInt16LE(0) === AF.INET6) setsockopt(this.#fd, SOL.IPV6, IPV6_V6ONLY, 1);
       if (options.dontFragment) probePath(this.#fd, name.readUInt16LE(0) === AF.INET6);
       if (options.reusePort) setsockopt(this.#fd, SOL.SOCKET, SO.REUSEPORT, 1);
-      setsockopt(this.#fd, SOL.SOCKET, SO.RCVBUF, KERNEL_BUFFER_BYTES);
-      setsockopt(this.#fd, SOL.SOCKET, SO.SNDBUF, KERNEL_BUFFER_BYTES);
+      setBuffer(this.#fd, { force: SO.RCVBUFFORCE, ordinary: SO.RCVBUF });
+      setBuffer(this.#fd, { force: SO.SNDBUFFORCE, ordinary: SO.SNDBUF });
       bind(this.#fd, name);
       this.port = getsockname(this.#fd).readUInt16BE(2);
       const slotBytes = options.maxMessageBytes ?? 4096;
@@ -215,6 +226,10 @@ class Peer implements DatagramPeer {
 
   get addressKey(): number | string {
     return addressKeyOf(this.#name);
+  }
+
+  get port(): number {
+    return this.#name.readUInt16BE(2);
   }
 }
 

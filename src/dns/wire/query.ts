@@ -70,11 +70,10 @@ export function parseQuery(message: Buffer, length: number = message.length): Qu
     questionEnd,
     checkingDisabled: (flags & FLAG.CD) !== 0,
     authenticData: (flags & FLAG.AD) !== 0,
+    edns: undefined,
   };
   if (additional === 0) {
-    return questionEnd === length
-      ? { ...query, edns: undefined }
-      : malformed('bytes behind the question', questionEnd);
+    return questionEnd === length ? query : malformed('bytes behind the question', questionEnd);
   }
   const edns = parseAdditional(message, questionEnd, { length, count: additional });
   return typeof edns === 'string' ? malformed(edns, questionEnd) : { ...query, ...edns };

@@ -157,6 +157,8 @@ async function settled(): Promise<void> {
     if (Date.now() > deadline) throw new Error('links of deleted containers stay');
     await new Promise((done) => setTimeout(done, 20));
   }
+  // They are out of the list before the kernel has given the lock on links back: a change waits for it.
+  rtnl.setLink('lo', { up: true });
   rtnl.close();
 }
 

@@ -150,6 +150,11 @@ export function createAgent({ kubeconfig, nodeName, netns, stateDirectory, log }
               {
                 nftables,
                 addresses: [...config.clusterDns, ...dnsConfig.linkLocal],
+                // A little above what the server itself allows, which answers some of the rest with TC.
+                limit: {
+                  perSecond: Math.ceil(dnsConfig.queriesPerClient * 1.25),
+                  burst: dnsConfig.queriesPerClient * 2,
+                },
                 onError: (error) => log('warning', `DNS: table podnet-dns: ${errorMessage(error)}`),
               },
               until,

@@ -8,10 +8,9 @@ test('parseDnsConfig reads every key, and each may be left out', () => {
     parseDnsConfig({
       'dns-link-local': '169.254.20.10, fd00:10::10',
       'dns-notrack': 'false',
-      'dns-threads': '2',
       'dns-queries-per-client': '500',
     }),
-    { linkLocal: ['169.254.20.10', 'fd00:10::10'], notrack: false, threads: 2, queriesPerClient: 500 },
+    { linkLocal: ['169.254.20.10', 'fd00:10::10'], notrack: false, queriesPerClient: 500 },
   );
 });
 
@@ -19,8 +18,6 @@ test('parseDnsConfig refuses what is wrong by its key', () => {
   for (const [key, value] of [
     ['dns-link-local', '169.254.20'],
     ['dns-notrack', 'yes'],
-    ['dns-threads', '-1'],
-    ['dns-threads', '65'],
     ['dns-queries-per-client', '0'],
     ['dns-queries-per-client', '1e9'],
   ] as const) {

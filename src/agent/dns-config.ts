@@ -8,8 +8,6 @@ export interface DnsConfig {
   readonly linkLocal: readonly string[];
   /** Questions to the DNS and answers of it are kept out of conntrack. */
   readonly notrack: boolean;
-  /** Threads that answer beside the agent's own. */
-  readonly threads: number;
   /** A second, from one client address. It may ask twice as many at once. */
   readonly queriesPerClient: number;
 }
@@ -17,7 +15,6 @@ export interface DnsConfig {
 export const defaultDnsConfig: DnsConfig = {
   linkLocal: [],
   notrack: true,
-  threads: 0,
   queriesPerClient: 20_000,
 };
 
@@ -34,11 +31,8 @@ export function clientLimits({ queriesPerClient: perSecond }: DnsConfig): Client
 export const dnsKeys = {
   linkLocal: 'dns-link-local',
   notrack: 'dns-notrack',
-  threads: 'dns-threads',
   queriesPerClient: 'dns-queries-per-client',
 } as const satisfies Record<keyof DnsConfig, string>;
-
-const MAX_THREADS = 64;
 
 /** The settings in a ConfigMap's `data`; each may be left out. @throws PodnetError naming the key that is wrong */
 export function parseDnsConfig(data: Readonly<Record<string, string>>): DnsConfig {
@@ -50,7 +44,6 @@ export function parseDnsConfig(data: Readonly<Record<string, string>>): DnsConfi
   return {
     linkLocal,
     notrack: notrack === 'true',
-    threads: whole(data, dnsKeys.threads, { least: 0, most: MAX_THREADS }) ?? defaultDnsConfig.threads,
     queriesPerClient:
       whole(data, dnsKeys.queriesPerClient, { least: 1, most: 10_000_000 }) ??
       defaultDnsConfig.queriesPerClient,

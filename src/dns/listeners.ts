@@ -44,6 +44,8 @@ const MAX_UNREAD_BYTES = 256 * 1024;
 const MAX_PIPELINED = 64;
 /** As long as a question may wait for an upstream. */
 const CLOSE_WITHIN_MS = 6000;
+/** For questions on their way over connections that are open. */
+const QUIET_MS = 100;
 /** For datagrams that the kernel was about to hand over. */
 const DRAIN_MS = 10;
 
@@ -191,10 +193,13 @@ export async function listenTcp({ address, port, server: dns }: ListenOptions): 
     failed: failed.promise,
     async close() {
       const closed = new Promise((resolve) => server.close(resolve));
+      const quietMs = performance.now() + QUIET_MS;
       const deadlineMs = performance.now() + CLOSE_WITHIN_MS;
       for (;;) {
+        const isQuiet = performance.now() > quietMs;
         const isLate = performance.now() > deadlineMs;
-        for (const [socket, { open }] of connections) if (open === 0 || isLate) socket.destroySoon();
+        for (const [socket, { open }] of connections)
+          if ((open === 0 && isQuiet) || isLate) socket.destroySoon();
         if (connections.size === 0 || isLate) break;
         await new Promise((resolve) => setTimeout(resolve, DRAIN_MS));
       }

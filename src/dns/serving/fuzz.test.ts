@@ -37,10 +37,7 @@ function seeds(): Buffer[] {
       const plain = dnsPacket.encode({ type: 'query', id: 1, flags: 0x100, questions: [{ name, type }] });
       if (type.length % 2 === 0) return plain;
       // An EDNS record with a cookie.
-      const edns = Buffer.from(
-        '0000290' + '4d0' + '00000000' + '000c' + '000a0008' + '0102030405060708',
-        'hex',
-      );
+      const edns = Buffer.from('00002904d000000000000c000a00080102030405060708', 'hex');
       const whole = Buffer.concat([plain, edns]);
       whole.writeUInt16BE(1, 10);
       return whole;

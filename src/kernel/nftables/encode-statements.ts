@@ -8,6 +8,7 @@ import {
   CT,
   DYNSET,
   DYNSET_OP,
+  EXPR,
   ICMPV6_CODE,
   ICMPX,
   ICMP_CODE,
@@ -186,15 +187,23 @@ class StatementWriter extends MatchWriter {
     }
   }
 
-  #limit({ rate, per, unit = 'packets', burst = unit === 'packets' ? 5 : 0, over = false }: Limit): void {
-    this.expression('limit', () => {
-      this.out
-        .attrU64be(LIMIT.RATE, BigInt(rate))
-        .attrU64be(LIMIT.UNIT, BigInt(LIMIT_UNIT[per]))
-        .attrU32be(LIMIT.TYPE, unit === 'packets' ? 0 : 1)
-        .attrU32be(LIMIT.BURST, burst)
-        .attrU32be(LIMIT.FLAGS, over ? 1 : 0);
-    });
+  #limit(limit: LimitRate): void {
+    this.expression('limit', () => this.#limitRate(limit));
+  }
+
+  #limitRate({
+    rate,
+    per,
+    unit = 'packets',
+    burst = unit === 'packets' ? 5 : 0,
+    over = false,
+  }: LimitRate): void {
+    this.out
+      .attrU64be(LIMIT.RATE, BigInt(rate))
+      .attrU64be(LIMIT.UNIT, BigInt(LIMIT_UNIT[per]))
+      .attrU32be(LIMIT.TYPE, unit === 'packets' ? 0 : 1)
+      .attrU32be(LIMIT.BURST, burst)
+      .attrU32be(LIMIT.FLAGS, over ? 1 : 0);
   }
 
   #log({ prefix, group, level, snaplen }: Log): void {
@@ -221,7 +230,7 @@ class StatementWriter extends MatchWriter {
     }
   }
 
-  #updateSet({ kind, set, key, data, timeoutMs }: UpdateSet): void {
+  #updateSet({ kind, set, key, data, timeoutMs, limit }: UpdateSet): void {
     // Data first: to look it up takes more registers than it fills in the end.
     const dataFields = data === undefined ? [] : this.load(data, 0);
     const words = dataFields.reduce((sum, { length }) => sum + ((length + 3) >> 2), 0);
@@ -233,9 +242,19 @@ class StatementWriter extends MatchWriter {
         .attrU32be(DYNSET.SREG_KEY, register(words));
       if (data !== undefined) this.out.attrU32be(DYNSET.SREG_DATA, register(0));
       if (timeoutMs !== undefined) this.out.attrU64be(DYNSET.TIMEOUT, BigInt(timeoutMs));
+      if (limit !== undefined) {
+        const nested = this.out.openNest(DYNSET.EXPR);
+        this.out.attrString(EXPR.NAME, 'limit');
+        const content = this.out.openNest(EXPR.DATA);
+        this.#limitRate(limit);
+        this.out.closeNest(content);
+        this.out.closeNest(nested);
+      }
     });
   }
 }
+
+type LimitRate = Omit<Limit, 'kind'>;
 
 function isLookup(value: Nat['to']): value is Extract<Nat['to'], { kind: 'map' }> {
   return typeof value === 'object' && 'kind' in value;

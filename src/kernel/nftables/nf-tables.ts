@@ -221,7 +221,7 @@ export const LOG_LEVEL = {
   info: 6,
   debug: 7,
 } as const;
-export const DYNSET = { NAME: 1, OP: 3, SREG_KEY: 4, SREG_DATA: 5, TIMEOUT: 6 } as const;
+export const DYNSET = { NAME: 1, OP: 3, SREG_KEY: 4, SREG_DATA: 5, TIMEOUT: 6, EXPR: 7 } as const;
 export const DYNSET_OP = { 'add to set': 0, 'update set': 1, 'delete from set': 2 } as const;
 
 export const TRACE = {

@@ -146,11 +146,12 @@ function printAssign({ to, value }: Assign): string {
   return `${printExpression(to)} set ${text}`;
 }
 
-function printUpdateSet({ kind, set, key, data, timeoutMs }: UpdateSet): string {
+function printUpdateSet({ kind, set, key, data, timeoutMs, limit }: UpdateSet): string {
   const verb = { 'add to set': 'add', 'update set': 'update', 'delete from set': 'delete' }[kind];
   const timeout = timeoutMs === undefined ? '' : ` timeout ${printDuration(timeoutMs)}`;
+  const rate = limit === undefined ? '' : ` ${printLimit({ kind: 'limit', ...limit })}`;
   const value = data === undefined ? '' : ` : ${printExpression(data)}`;
-  return `${verb} @${set.name} { ${printExpression(key)}${timeout}${value} }`;
+  return `${verb} @${set.name} { ${printExpression(key)}${timeout}${rate}${value} }`;
 }
 
 /** A time as nft writes it: `1d2h3m4s5ms` without the parts that are nought. */

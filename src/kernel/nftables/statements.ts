@@ -122,6 +122,8 @@ export interface UpdateSet {
   readonly key: Expression | Concat;
   readonly data?: Expression;
   readonly timeoutMs?: number;
+  /** Kept by the element, for each key its own; the rule ends here where it does not match. */
+  readonly limit?: Omit<Limit, 'kind'>;
 }
 
 export const accept: Verdict = { kind: 'verdict', verdict: 'accept' };
@@ -197,7 +199,7 @@ export function addToSet(
 export function updateSet(
   set: UpdateSet['set'],
   key: Expression,
-  options: Pick<UpdateSet, 'data' | 'timeoutMs'> = {},
+  options: Pick<UpdateSet, 'data' | 'timeoutMs' | 'limit'> = {},
 ): UpdateSet {
   return { kind: 'update set', set, key, ...options };
 }

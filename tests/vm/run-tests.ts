@@ -15,6 +15,9 @@ for await (const reported of outcomes(events)) {
   process.stdout.write(`${JSON.stringify(reported)}\n`);
 }
 
+// What a failed test left open must not keep the machine running.
+process.exit();
+
 async function* outcomes(source: AsyncIterable<TestEvent>): AsyncGenerator<ReportedTest> {
   const names: string[] = [];
   for await (const event of source) {

@@ -25,7 +25,7 @@ export interface LiveConnection {
 /** Opens a connection; a failure is what every `ask` answers. */
 export async function openLive(
   from: Netns,
-  { address, port, timeoutMs = 2000 }: { address: string; port: number; timeoutMs?: number },
+  { address, port, timeoutMs = 15_000 }: { address: string; port: number; timeoutMs?: number },
 ): Promise<LiveConnection> {
   // The socket stays in the namespace it was made in, so that only this must happen there.
   const family = address.includes(':') ? AF.INET6 : AF.INET;
@@ -36,7 +36,10 @@ export async function openLive(
   const limit = AbortSignal.timeout(timeoutMs);
   connection.connect({ host: address, port });
   await once(connection, 'connect', { signal: limit }).catch(() => (failure ??= 'timeout'));
-  const lines = createInterface({ input: connection })[Symbol.asyncIterator]();
+  const reader = createInterface({ input: connection });
+  // It ends by itself only when the other side ends.
+  connection.on('close', () => reader.close());
+  const lines = reader[Symbol.asyncIterator]();
   if (failure !== undefined) connection.destroy();
   return {
     async ask() {

@@ -110,6 +110,7 @@ export async function rows(): Promise<BenchRow[]> {
         comparedWith: [
           `median ${quantile(own.steady.latenciesMs, 0.5).toFixed(2)} ms`,
           `${own.steady.lost} lost`,
+          `${(own.steady.waitedShare * 100).toFixed(0)} % of the time without its processor`,
           ...others.map(
             ({ peer, steady }) => `${peer.name} ${quantile(steady.latenciesMs, 0.99).toFixed(1)} ms`,
           ),

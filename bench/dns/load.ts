@@ -19,6 +19,8 @@ export interface Loaded {
   readonly lost: number;
   /** Of the server, by its processor time. */
   readonly aSecondAndCore: number;
+  /** Of the time, how much the server was ready to run while its processor did something else. */
+  readonly waitedShare: number;
   /** Shares of answers by rcode: `NOERROR`. */
   readonly rcodes: ReadonlyMap<string, number>;
   /** Sorted; empty unless asked for. */
@@ -30,6 +32,11 @@ export function processorSeconds(pid: number): number {
   return readdirSync(`/proc/${pid}/task`)
     .map((task) => Number(readFileSync(`/proc/${pid}/task/${task}/schedstat`, 'utf8').split(' ')[0]) / 1e9)
     .reduce((sum, each) => sum + each, 0);
+}
+
+/** How long its first thread was ready to run but did not, in seconds. */
+function waitedSeconds(pid: number): number {
+  return Number(readFileSync(`/proc/${pid}/task/${pid}/schedstat`, 'utf8').split(' ')[1]) / 1e9;
 }
 
 /** Asks the server at its address by dnsperf, on a processor of its own. */
@@ -57,6 +64,7 @@ export async function ask(
     ...(latencies ? ['-v'] : []),
   ];
   const before = processorSeconds(serverPid);
+  const waitedBefore = waitedSeconds(serverPid);
   const child = spawn('taskset', args, { stdio: ['ignore', 'pipe', 'inherit'] });
   const chunks: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
@@ -72,6 +80,7 @@ export async function ask(
     completed,
     lost: figure('Queries lost'),
     aSecondAndCore: completed / used,
+    waitedShare: (waitedSeconds(serverPid) - waitedBefore) / seconds,
     rcodes: new Map(
       [...text.matchAll(/(\w+) (\d+) \([0-9.]+%\)/gu)].map(([, name = '', count]) => [
         name,

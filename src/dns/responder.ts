@@ -71,7 +71,7 @@ export class Responder {
     const name = this.#zone.find(key);
     if (name !== undefined) return this.#answerName(message, query, name, room);
     const denied = this.#fallthrough.some((each) => isWithin(key, each))
-      ? this.#deniesPrivateAddresses && this.#zone.authority(key)
+      ? this.#deniesPrivateAddresses && key.endsWith('\x04arpa\0') && this.#zone.authority(key)
       : zone;
     return denied ? this.#answerMissing(message, query, denied, room) : undefined;
   }

@@ -117,7 +117,7 @@ else {
   const started = performance.now();
   const timer = setInterval(() => {
     const due = ((performance.now() - started) * Number(rate)) / 1000;
-    while (!stopping && sent < due) ask();
+    for (let count = stopping ? 0 : Math.floor(due) - sent; count > 0; count--) ask();
     const [oldest] = sentAt.values();
     if (!stopping || (oldest !== undefined && performance.now() - oldest < PATIENCE_MS)) return;
     clearInterval(timer);

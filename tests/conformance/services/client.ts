@@ -43,6 +43,12 @@ function overTcp({ from, address, port, timeoutMs }: Attempt): Promise<Omit<Outc
   });
 }
 
+/**
+ * Each question from a port of its own: a flow that conntrack still knows would go to the endpoint of its first
+ * packet, whatever the Service says by now.
+ */
+let lastUdpPort = 10_000;
+
 function overUdp({ from, address, port, timeoutMs }: Attempt): Promise<Omit<Outcome, 'id'>> {
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(':') ? 'udp6' : 'udp4');
@@ -54,7 +60,8 @@ function overUdp({ from, address, port, timeoutMs }: Attempt): Promise<Omit<Outc
     const timer = setTimeout(() => finish({ error: 'timeout' }), timeoutMs);
     socket.on('error', (error: NodeJS.ErrnoException) => finish({ error: error.code ?? error.message }));
     socket.on('message', (message) => finish({ answer: String(message) }));
-    socket.bind(0, from, () => {
+    lastUdpPort += 1;
+    socket.bind(lastUdpPort, from, () => {
       socket.connect(port, address, (error?: NodeJS.ErrnoException) => {
         if (error) finish({ error: error.code ?? error.message });
         else socket.send('?');

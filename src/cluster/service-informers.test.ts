@@ -13,7 +13,11 @@ test('createServiceInformers holds each object once, lean, and finds slices by t
   const client = new Client(transport);
   await client.create(services, {
     metadata: { namespace: 'default', name: 'web', annotations: { long: 'x'.repeat(1000) } },
-    spec: { clusterIP: '10.96.0.1', selector: { app: 'web' }, ports: [{ port: 80, nodePort: 30_080, appProtocol: 'http' }] },
+    spec: {
+      clusterIP: '10.96.0.1',
+      selector: { app: 'web' },
+      ports: [{ port: 80, nodePort: 30_080, appProtocol: 'http' }],
+    },
   });
   for (const [name, owned] of [
     ['web-a', labels],

@@ -236,7 +236,9 @@ function isAdmitted({ metadata, spec }: Service, node: EvaluatedNode, packet: Fi
   if (ranges.length === 0) return true;
   const admits = (address: string): boolean => ranges.some((range) => contains(range, address));
   if (admits(packet.source)) return true;
-  return packet.source === packet.destination && node.addresses.some(admits);
+  // The node's own processes, which send from the load balancer's address: as good as the node's of that family.
+  const own = node.addresses.filter((address) => familyOf(address) === familyOf(packet.source));
+  return packet.source === packet.destination && own.some(admits);
 }
 
 interface Candidate {

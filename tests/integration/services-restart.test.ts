@@ -1,10 +1,6 @@
 /** An agent that starts again, and others who change the kernel: clients notice nothing. */
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { after, before, describe, test } from 'node:test';
-import { createInterface } from 'node:readline';
-import { type Netns, withNetns } from '../../src/kernel/netns.ts';
 import { add, remove } from '../../src/kernel/nftables/commands.ts';
 import { elements, set, table } from '../../src/kernel/nftables/objects.ts';
 import { type Nftables, openNftables } from '../../src/kernel/nftables/nftables.ts';
@@ -12,11 +8,12 @@ import { createNftablesBackend } from '../../src/services/backends/nftables.ts';
 import { headerOf } from '../../src/services/backends/nftables-table.ts';
 import { type ServiceCompiler, createServiceCompiler } from '../../src/services/compile.ts';
 import { testService, testSlice } from '../../src/services/test-objects.ts';
-import type { ConnectOftenResult } from './support/connect-often.ts';
+import { connectWhile } from './support/connect-while.ts';
 import { askOnce, openLive } from './support/live-connection.ts';
 import { SERVER_PORT, type ServiceNode, facts, startServiceNode } from './support/service-node.ts';
 
 const WEB = '10.96.0.1';
+const web = { address: WEB, port: 80 };
 const STICKY = '10.96.0.2';
 /** Together far more than one batch may have without privileges outside a user namespace. */
 const SERVICES = 3000;
@@ -44,22 +41,6 @@ function load(node: ServiceNode, { offset = 0 }: { offset?: number } = {}): Serv
   return compiler;
 }
 
-/** Connects from a process of its own while something is done. */
-async function connectWhile(from: Netns, run: () => void): Promise<ConnectOftenResult> {
-  const file = new URL('support/connect-often.ts', import.meta.url).pathname;
-  const child = withNetns(from, () =>
-    spawn(process.execPath, [file, WEB, '80'], { stdio: ['pipe', 'pipe', 'inherit'] }),
-  );
-  const lines = createInterface({ input: child.stdout });
-  const deadline = AbortSignal.timeout(20_000);
-  assert.deepEqual(await once(lines, 'line', { signal: deadline }), ['ready']);
-  run();
-  const last = once(lines, 'line', { signal: deadline });
-  child.stdin.end();
-  const [text] = (await last) as [string];
-  return JSON.parse(text) as ConnectOftenResult;
-}
-
 describe('createNftablesBackend, started anew', () => {
   let node: ServiceNode;
 
@@ -75,7 +56,7 @@ describe('createNftablesBackend, started anew', () => {
     const first = load(node);
     sync(first);
     const sticky = { address: STICKY, port: 80 };
-    const live = await openLive(node.client.netns, { address: WEB, port: 80 });
+    const live = await openLive(node.client.netns, web);
     t.after(() => live.close());
     const [server, stickTo] = [await live.ask(), await askOnce(node.client.netns, sticky)];
     assert.match(server, /^(one|two) /u);
@@ -83,7 +64,7 @@ describe('createNftablesBackend, started anew', () => {
     for (let offset = 0; offset < 8; offset++) {
       const next = load(node, { offset });
       if (offset % 4 === 0) {
-        const { connected, failures } = await connectWhile(node.client.netns, () => sync(next));
+        const { connected, failures } = await connectWhile(node.client.netns, web, () => sync(next));
         assert.deepEqual(failures, [], `of ${connected} connections`);
       } else sync(next);
       assert.equal(await askOnce(node.client.netns, sticky), stickTo);

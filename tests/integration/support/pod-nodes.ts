@@ -151,7 +151,7 @@ export function serve(netns: Netns, address: string, port = PORT): { close(): vo
 export async function sourceSeen(
   from: Netns,
   to: string,
-  { port = PORT, timeoutMs = 2000 }: { port?: number; timeoutMs?: number } = {},
+  { port = PORT, timeoutMs = 5000 }: { port?: number; timeoutMs?: number } = {},
 ): Promise<string | undefined> {
   const answer = Promise.withResolvers<string | undefined>();
   const client = withNetns(from, () =>

@@ -137,9 +137,17 @@ const SPECIAL = '0.0.0.0/8 127.0.0.0/8 169.254.0.0/16 224.0.0.0/4 255.255.255.25
   .concat(' ::/128 ::1/128 ::ffff:0:0/96 fe80::/10 ff00::/8')
   .split(' ');
 
+/** Every packet asks for the addresses of every Service: answers by address. */
+const special = new Map<string, boolean>();
+
 /** Loopback, link-local, multicast, unspecified, broadcast: never an endpoint, never an address of a Service. */
 function isSpecial(address: string): boolean {
-  return SPECIAL.some((cidr) => contains(cidr, address));
+  let answer = special.get(address);
+  if (answer === undefined) {
+    answer = SPECIAL.some((cidr) => contains(cidr, address));
+    special.set(address, answer);
+  }
+  return answer;
 }
 
 function contains(cidr: string, address: string): boolean {

@@ -108,3 +108,24 @@ test('compare holds a rejected packet to its rejection', () => {
   const passed = places.map((place) => ({ ...place, after: packet }));
   assert.equal(compare(rejected, observation(passed, 'refused')).agrees, false);
 });
+
+test('compare tells the first pass of a node from the second, after a detour over another', () => {
+  const onNode = (name: string) =>
+    trace.hops.filter(({ place }) => place.kind === 'node' && place.name === name);
+  const [, first, second] = faithful;
+  assert.ok(first && second);
+  const back = { place: first.place } as const;
+  const detour = {
+    ...trace,
+    hops: [...onNode('node-1'), ...onNode('node-2'), ...onNode('node-2').map((hop) => ({ ...hop, ...back }))],
+  };
+  const places = [first, second, { ...second, ...back }];
+  const { agrees, hops, unexpected } = compare(detour, observation(places));
+  assert.deepEqual(
+    hops.flatMap(({ differences }) => differences),
+    [],
+  );
+  assert.deepEqual(unexpected, []);
+  assert.equal(agrees, true);
+  assert.equal(compare(detour, observation(places.slice(0, 2))).agrees, false);
+});

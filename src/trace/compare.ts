@@ -30,9 +30,17 @@ export interface Comparison {
  */
 export function compare(trace: Trace, observation: Observation): Comparison {
   const used = new Set<ObservedPlace>();
+  let last: readonly ObservedPlace[] = [];
   const hops = trace.hops.map((hop): ComparedHop => {
     if (hop.action === 'resolve' || hop.place.kind === 'outside') return { hop, differences: [] };
-    const passes = observation.places.filter((seen) => isWhere(hop, seen)).slice(0, staysInside(hop) ? 2 : 1);
+    // Hops in a row at one place are one pass of the packet; one that comes back later is another.
+    const goesOn = last.length > 0 && last.every((seen) => isWhere(hop, seen));
+    const passes = goesOn
+      ? last
+      : observation.places
+          .filter((seen) => !used.has(seen) && isWhere(hop, seen))
+          .slice(0, staysInside(hop) ? 2 : 1);
+    last = passes;
     const observed = joinPasses(passes);
     if (observed === undefined) return { hop, differences: ['the packet was not seen here'] };
     for (const pass of passes) used.add(pass);

@@ -292,7 +292,7 @@ test('createNftablesBackend makes a table that nft lists in words', { skip: with
       `${family} daddr @cluster-ips goto services`,
       `${family} daddr . meta l4proto . th dport @services-${count} dnat ${family} to ${family} daddr . meta l4proto . th dport . numgen random mod ${count} map @services-endpoints`,
       'reject with tcp reset comment "nothing answers"',
-      `${family} saddr . ${family} daddr @hairpin masquerade comment "a pod that reached itself"`,
+      `${family} saddr . ${family} daddr @hairpin masquerade fully-random comment "a pod that reached itself"`,
     ]) {
       assert.ok(list.includes(line), `${line}\nin\n${list}`);
     }

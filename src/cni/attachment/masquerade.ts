@@ -80,7 +80,7 @@ function subnetRules(of: Chain, subnet: string): Rule[] {
   return [
     rule(of, [isFamily, match(daddr, '==', subnet), returnVerdict], { comment: 'inside the subnet' }),
     rule(of, [isFamily, match(daddr, '==', MULTICAST[family]), returnVerdict], { comment: 'to a group' }),
-    rule(of, [masquerade()], { comment: 'to anywhere else' }),
+    rule(of, [masquerade({ fullyRandom: true })], { comment: 'to anywhere else' }),
   ];
 }
 

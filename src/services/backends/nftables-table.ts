@@ -187,7 +187,11 @@ export function entryRules(of: ServicesTable, to: ChoosingChains): Rule[] {
   ];
 }
 
-/** The chain `masquerade`. Without known pods, nobody is known to come to a cluster IP from elsewhere. */
+/**
+ * The chain `masquerade`. Without known pods, nobody is known to come to a cluster IP from elsewhere. Source ports are
+ * drawn at random: of two clients that came from one port at the same moment, both would else get it, and one would
+ * lose its packet when the kernel notices.
+ */
 export function masqueradeRules(of: ServicesTable, node: NodeFacts): Rule[] {
   const { originalFront, originalNodePort, originalDaddr, saddr, daddr } = of.header;
   const chainOf = of.masquerade;
@@ -199,24 +203,32 @@ export function masqueradeRules(of: ServicesTable, node: NodeFacts): Rule[] {
     match(concat(...originalNodePort), 'in', of.nodePorts),
   ];
   return [
-    rule(chainOf, [match(concat(saddr, daddr), 'in', of.hairpin), masquerade()], {
+    rule(chainOf, [match(concat(saddr, daddr), 'in', of.hairpin), masquerade({ fullyRandom: true })], {
       comment: 'a pod that reached itself',
     }),
     rule(chainOf, [match(saddr, 'in', of.pods), returnVerdict]),
     ...(node.podCidrs.length === 0
       ? []
       : [
-          rule(chainOf, [match(originalDaddr, 'in', of.clusterIps), isOther, masquerade()], {
-            comment: 'to a cluster IP from outside',
-          }),
+          rule(
+            chainOf,
+            [match(originalDaddr, 'in', of.clusterIps), isOther, masquerade({ fullyRandom: true })],
+            {
+              comment: 'to a cluster IP from outside',
+            },
+          ),
         ]),
-    rule(chainOf, [toFront, isNode, masquerade()]),
-    rule(chainOf, [toFront, match(concat(...originalFront), 'not in', of.externalLocal), masquerade()]),
-    rule(chainOf, [...toNodePort, isNode, masquerade()]),
+    rule(chainOf, [toFront, isNode, masquerade({ fullyRandom: true })]),
+    rule(chainOf, [
+      toFront,
+      match(concat(...originalFront), 'not in', of.externalLocal),
+      masquerade({ fullyRandom: true }),
+    ]),
+    rule(chainOf, [...toNodePort, isNode, masquerade({ fullyRandom: true })]),
     rule(chainOf, [
       ...toNodePort,
       match(concat(...originalNodePort), 'not in', of.nodePortsLocal),
-      masquerade(),
+      masquerade({ fullyRandom: true }),
     ]),
   ];
 }

@@ -74,6 +74,9 @@ export async function startNetwork(): Promise<ConformanceNetwork> {
     withNetns(netns, () => {
       writeSysctl('net.ipv4.ip_forward', '1');
       writeSysctl('net.ipv6.conf.all.forwarding', '1');
+      // Links made from here on are ready at once: what is sent while an address is still checked for doubles is lost.
+      writeSysctl('net.ipv6.conf.default.accept_dad', '0');
+      writeSysctl('net.ipv6.conf.default.dad_transmits', '0');
       // The suite is refused more often in a second than the kernel would tell one client.
       writeSysctl('net.ipv4.icmp_ratelimit', '0');
       writeSysctl('net.ipv6.icmp.ratelimit', '0');

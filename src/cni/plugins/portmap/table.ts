@@ -98,7 +98,12 @@ function familyRules(of: IpFamily): Rule[] {
     rule(ports, [isFamily, to(concat(meta.l4proto, th.dport), any)], { comment: `on all, IPv${of}` }),
     rule(
       postrouting,
-      [isFamily, mapped, match(concat(header.saddr, header.daddr), 'in', hairpin), masquerade()],
+      [
+        isFamily,
+        mapped,
+        match(concat(header.saddr, header.daddr), 'in', hairpin),
+        masquerade({ fullyRandom: true }),
+      ],
       { comment: `from the container or its neighbours, IPv${of}` },
     ),
     rule(
@@ -107,7 +112,7 @@ function familyRules(of: IpFamily): Rule[] {
         isFamily,
         mapped,
         match(concat(header.daddr, meta.l4proto, th.dport, ct.originalProtoDst), 'in', everyone),
-        masquerade(),
+        masquerade({ fullyRandom: true }),
       ],
       { comment: `masqAll, IPv${of}` },
     ),
@@ -126,7 +131,7 @@ const loopbackRules: readonly Rule[] = [
       match(ct.status, 'any', ['dnat']),
       match(ip.saddr, '==', LOOPBACK),
       match(concat(ip.daddr, ip.daddr), 'in', portmapFamilies[4].hairpin),
-      masquerade(),
+      masquerade({ fullyRandom: true }),
     ],
     { comment: 'from the node by a loopback address' },
   ),

@@ -219,9 +219,9 @@ export function ipvsTable(
   rulesOf(
     postrouting,
     [match(meta.oifname, '==', 'lo'), returnVerdict],
-    [match(meta.mark, '==', MASQUERADE), masquerade()],
-    [match(header.saddr, 'in', addresses), masquerade()],
-    [match(concat(header.saddr, header.daddr), 'in', hairpin), masquerade()],
+    [match(meta.mark, '==', MASQUERADE), masquerade({ fullyRandom: true })],
+    [match(header.saddr, 'in', addresses), masquerade({ fullyRandom: true })],
+    [match(concat(header.saddr, header.daddr), 'in', hairpin), masquerade({ fullyRandom: true })],
   );
   return [...commands, ...rules.map(add)];
 }
